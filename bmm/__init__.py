@@ -1,0 +1,1 @@
+"""BuildMyMCPServer: the appliance."""

@@ -1,0 +1,350 @@
+"""The types that the appliance and the container share: the spec, the manifest, the policy and the events.
+
+A `ServerSpec` is what every source produces and every later step reads. This is the only module of `runner` that `bmm` imports.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+JsonSchema = dict[str, Any]
+"""A JSON Schema (2020-12) as decoded JSON: its shape is open by definition."""
+
+TOOL_NAME = r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$"
+SECRET_KEY = r"^[A-Z][A-Z0-9_]{0,63}$"  # noqa: S105 - the pattern of a name
+# One label of letters, digits and hyphens, or several joined by dots; ASCII only (names in other scripts are written as xn--).
+HOST_NAME = r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+MAX_TOOLS = 1000
+MAX_HOSTS = 64
+
+
+class SpecError(ValueError):
+    """A spec that cannot be used. `pointer` is the RFC 6901 place in the document, `""` for the whole."""
+
+    def __init__(self, message: str, pointer: str = "") -> None:
+        super().__init__(f"{message} (at {pointer})" if pointer else message)
+        self.message, self.pointer = message, pointer
+
+
+class Annotations(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a client may tell a person about a tool before calling it (MCP ToolAnnotations)."""
+
+    read_only: bool = False
+    destructive: bool = True
+    idempotent: bool = False
+    open_world: bool = True
+
+
+class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One parameter of an HTTP request, as OpenAPI describes it; `argument` is the tool argument it takes its value from.
+
+    Without `argument` the parameter always has the fixed `value`. `content` names a media type to serialise the value with
+    instead of a style.
+    """
+
+    name: str
+    place: Literal["path", "query", "header", "cookie"]
+    argument: str | None = None
+    value: Any = None
+    style: Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"] | None = None
+    explode: bool | None = None
+    allow_reserved: bool = False
+    content: str | None = None
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of an HTTP request: one argument holds it whole, or `fields` maps arguments to properties of a JSON object."""
+
+    media_type: str
+    argument: str | None = None
+    fields: dict[str, str] = {}
+    required: bool = False
+
+
+class KeyCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="key", tag_field="type"):
+    """A secret sent under a name in a header, the query or a cookie (OpenAPI `apiKey`)."""
+
+    place: Literal["header", "query", "cookie"]
+    name: str
+    secret: str
+
+
+class BearerCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bearer", tag_field="type"):
+    """`Authorization: Bearer <secret>` (OpenAPI `http`/`bearer`, `oauth2`, `openIdConnect`)."""
+
+    secret: str
+
+
+class BasicCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic", tag_field="type"):
+    """`Authorization: Basic` from two secrets (RFC 7617)."""
+
+    username: str
+    password: str
+
+
+Credential = KeyCredential | BearerCredential | BasicCredential
+
+
+class _Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    name: Annotated[str, Meta(pattern=TOOL_NAME)]
+    description: str
+    input_schema: JsonSchema
+    title: str | None = None
+    output_schema: JsonSchema | None = None
+    annotations: Annotations = Annotations()
+    scopes: tuple[str, ...] = ()
+
+
+class HttpTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="http", tag_field="kind"):
+    """A declared HTTP request. `auth` lists alternatives; the credentials of one alternative are sent together."""
+
+    method: Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
+    server: str
+    path: str
+    parameters: tuple[Parameter, ...] = ()
+    body: Body | None = None
+    auth: tuple[tuple[Credential, ...], ...] = ()
+    timeout: Annotated[float, Meta(gt=0, le=30)] = 30.0
+
+
+class SqlTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="sql", tag_field="kind"):
+    """A declared query with named parameters."""
+
+    query: str
+    database: str
+
+
+class PythonTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="python", tag_field="kind"):
+    """Code: `async def run(args, ctx)`."""
+
+    code: str
+
+
+Tool = HttpTool | SqlTool | PythonTool
+
+
+class SecretNeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A value the owner must supply; never part of a spec itself."""
+
+    key: Annotated[str, Meta(pattern=SECRET_KEY)]
+    hint: str = ""
+    required: bool = True
+
+
+class AllowedHost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One destination the server may reach: exactly this name and port. `plain` allows HTTP without TLS."""
+
+    name: Annotated[str, Meta(pattern=HOST_NAME)]
+    port: Annotated[int, Meta(ge=1, le=65535)] = 443
+    plain: bool = False
+    reason: str = ""
+
+
+class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """An OAuth scope of this server and the sentence a person reads when consenting."""
+
+    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,63}$")]
+    description: str
+
+
+class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Everything a server is: its tools, the secrets it needs, the hosts it may reach and the scopes a client can ask for."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+    tools: Annotated[tuple[Tool, ...], Meta(min_length=1, max_length=MAX_TOOLS)]
+    description: str = ""
+    instructions: str = ""
+    secrets: tuple[SecretNeed, ...] = ()
+    hosts: Annotated[tuple[AllowedHost, ...], Meta(max_length=MAX_HOSTS)] = ()
+    scopes: tuple[Scope, ...] = ()
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A destination as the container sees it: `/egress/<index>.sock` leads to exactly `name:port`."""
+
+    index: int
+    name: str
+    port: int
+    plain: bool = False
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """Which server and version a container is (`/control/manifest.json`)."""
+
+    server_id: str
+    slug: str
+    title: str
+    version: int
+    bundle: str
+    issuer: str
+    resource: str
+    """The canonical URL of this server's endpoint; a token's `aud` must contain it."""
+    metadata_url: str
+    """Where the protected-resource metadata is (RFC 9728), for the 401 challenge."""
+    scopes: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    """Values of `Origin` that browsers may send."""
+    entries: tuple[Entry, ...] = ()
+
+
+class Policy(Struct, frozen=True, kw_only=True):
+    """What may change while a container runs (`/control/policy.json`, re-read within 2 s)."""
+
+    revoked_grants: frozenset[str] = frozenset()
+    paused: bool = False
+
+
+class CallEvent(Struct, frozen=True, kw_only=True, tag="call", tag_field="type"):
+    """One `tools/call`, counted whatever its outcome. `at` is UTC ISO 8601, `ms` the duration in milliseconds."""
+
+    id: str
+    at: str
+    tool: str
+    ok: bool
+    ms: float
+    version: int
+    error: str | None = None
+    subject: str | None = None
+    client: str | None = None
+    grant: str | None = None
+
+
+class LogEvent(Struct, frozen=True, kw_only=True, tag="log", tag_field="type"):
+    """One line for the owner's log. `at` is UTC ISO 8601."""
+
+    at: str
+    level: Literal["debug", "info", "warning", "error"]
+    message: str
+    tool: str | None = None
+
+
+Event = CallEvent | LogEvent
+
+
+def decode_spec(document: bytes | str) -> ServerSpec:
+    """The spec in a JSON document.
+
+    Raises:
+        SpecError: not JSON, an unknown or missing field, a wrong type, or a contradiction inside the spec.
+    """
+    try:
+        spec = msgspec.json.decode(document, type=ServerSpec)
+    except msgspec.ValidationError as error:
+        raise SpecError(*_message_and_pointer(str(error))) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise SpecError(f"this is not a JSON document: {error}") from error
+    check_spec(spec)
+    return spec
+
+
+def encode_spec(spec: ServerSpec) -> bytes:
+    """The JSON of a spec: the same spec gives the same bytes; the order of arguments is kept, because models read it."""
+    return msgspec.json.encode(spec)
+
+
+def check_spec(spec: ServerSpec) -> None:
+    """Refuse a spec whose parts contradict each other.
+
+    Raises:
+        SpecError: names the first contradiction and its place.
+    """
+    _whole(TOOL_NAME, "/tools", "name", [tool.name for tool in spec.tools])
+    _whole(SECRET_KEY, "/secrets", "key", [secret.key for secret in spec.secrets])
+    _whole(HOST_NAME, "/hosts", "name", [host.name for host in spec.hosts])
+    _unique("tool name", "/tools", "name", [tool.name for tool in spec.tools])
+    _unique("secret", "/secrets", "key", [secret.key for secret in spec.secrets])
+    _unique("scope", "/scopes", "name", [scope.name for scope in spec.scopes])
+    _unique("host", "/hosts", "name", [f"{host.name}:{host.port}" for host in spec.hosts])
+    for number, host in enumerate(spec.hosts):
+        if _looks_like_an_address(host.name):
+            raise SpecError(f"{host.name} is an address; a host must be a name", f"/hosts/{number}/name")
+    for number, tool in enumerate(spec.tools):
+        _check_tool(tool, spec, f"/tools/{number}")
+
+
+def reached_host(server: str) -> tuple[str, int, bool]:
+    """Name, port and whether without TLS, of an absolute `http` or `https` base URL.
+
+    Raises:
+        SpecError: not such a URL, or one with user information, a query or a fragment.
+    """
+    try:
+        parts = urlsplit(server)
+        port = parts.port
+    except ValueError as error:
+        raise SpecError(f"{server!r} is not a URL: {error}") from error
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise SpecError(f"{server!r} is not an absolute http or https URL")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise SpecError(f"{server!r} must not carry a user name, a query or a fragment")
+    plain = parts.scheme == "http"
+    return parts.hostname, port or (80 if plain else 443), plain
+
+
+def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
+    known_scopes = {scope.name for scope in spec.scopes}
+    for scope in tool.scopes:
+        if scope not in known_scopes:
+            raise SpecError(f"tool {tool.name!r} asks for the scope {scope!r}, which the spec does not list", f"{pointer}/scopes")
+    if tool.input_schema.get("type") != "object":
+        raise SpecError(f"the input schema of tool {tool.name!r} must have the type object", f"{pointer}/input_schema")
+    if isinstance(tool, HttpTool):
+        _check_http_tool(tool, spec, pointer)
+
+
+def _check_http_tool(tool: HttpTool, spec: ServerSpec, pointer: str) -> None:
+    try:
+        name, port, plain = reached_host(tool.server)
+    except SpecError as error:
+        raise SpecError(error.message, f"{pointer}/server") from None
+    if not any((host.name, host.port) == (name, port) and (host.plain or not plain) for host in spec.hosts):
+        kind = "plain HTTP" if plain else "HTTPS"
+        raise SpecError(f"tool {tool.name!r} calls {name}:{port} over {kind}, which /hosts does not allow", f"{pointer}/server")
+    in_template = set(re.findall(r"\{([^{}]+)\}", tool.path))
+    in_list = {parameter.name for parameter in tool.parameters if parameter.place == "path"}
+    if in_template != in_list:
+        odd = ", ".join(sorted(in_template ^ in_list))
+        raise SpecError(f"tool {tool.name!r}: the path and its path parameters differ in {odd}", f"{pointer}/path")
+    known_secrets = {secret.key for secret in spec.secrets}
+    for key in secrets_used(tool):
+        if key not in known_secrets:
+            raise SpecError(f"tool {tool.name!r} uses the secret {key}, which /secrets does not list", f"{pointer}/auth")
+
+
+def secrets_used(tool: HttpTool) -> list[str]:
+    """The keys of all secrets a tool may send, in the order of its alternatives."""
+    keys: list[str] = []
+    for credential in (one for alternative in tool.auth for one in alternative):
+        keys += [credential.username, credential.password] if isinstance(credential, BasicCredential) else [credential.secret]
+    return keys
+
+
+def _whole(pattern: str, pointer: str, field: str, values: list[str]) -> None:
+    # `$` in the schemas' patterns also matches before a final line break in Python, unlike in JSON Schema.
+    for number, value in enumerate(values):
+        if not re.fullmatch(pattern, value):
+            raise SpecError(f"{value!r} does not match {pattern}", f"{pointer}/{number}/{field}")
+
+
+def _unique(what: str, pointer: str, field: str, values: list[str]) -> None:
+    seen: set[str] = set()
+    for number, value in enumerate(values):
+        if value in seen:
+            raise SpecError(f"the {what} {value!r} occurs twice", f"{pointer}/{number}/{field}")
+        seen.add(value)
+
+
+def _looks_like_an_address(name: str) -> bool:
+    # Resolvers read `127.1`, `2130706433` and `0x7f.1` as addresses, so a name must not end in a number (WHATWG URL, "ends in a number").
+    last = name.rsplit(".", 1)[-1]
+    return last.isdigit() or re.fullmatch(r"0x[0-9a-f]*", last) is not None
+
+
+def _message_and_pointer(text: str) -> tuple[str, str]:
+    """msgspec says "Expected `str`, got `int` - at `$.tools[0].name`"; the path becomes a JSON pointer."""
+    message, _, path = text.partition(" - at `$")
+    pointer = re.sub(r"\[(\d+|\.\.\.)\]", r"/\1", path.rstrip("`")).replace(".", "/").replace("///", "...")
+    return message, pointer
