@@ -1,0 +1,25 @@
+"""`python -m runner guard` serves a container; `python -m runner call` makes one request by hand."""
+
+import os
+import signal
+import sys
+
+
+def main(argv: list[str]) -> int:
+    match argv:
+        case ["guard", *rest]:
+            # Until there is something to finish, stopping is exiting; for process 1 the kernel would drop the signal.
+            signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+            from runner.guard.main import main as guard
+
+            return guard(rest)
+        case ["call", *rest]:
+            from runner.call import main as call
+
+            return call(rest)
+    sys.stderr.write("usage: python -m runner guard|call …\n")
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,196 @@
+"""`python -m runner call`: one call of a spec's tool from a command line, with the code the container uses."""
+
+import argparse
+import asyncio
+import difflib
+import os
+import sys
+from base64 import b64encode
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from urllib.parse import quote
+
+import msgspec
+from msgspec import Struct
+
+from runner.contract import BasicCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec
+from runner.tools.answer import MAX_BODY, ToolAnswer, answer, timed_out, too_large, unreachable
+from runner.tools.arguments import Checker
+from runner.tools.credentials import keys_of
+from runner.tools.registry import SchemaUnusable
+from runner.tools.request import HttpRequest, MissingSecret, PreparedTool, RequestError, build_request, prepare
+
+
+class Problem(Exception):
+    """What the person has to change; printed as it is, exit code 2."""
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """What a dry run prints."""
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: str | dict[str, str] | None
+
+
+class Answered(Struct, frozen=True, kw_only=True):
+    """What came back."""
+
+    status: int
+    reason: str
+    headers: dict[str, str]
+    body: str | dict[str, str] | None
+
+
+def main(argv: list[str]) -> int:
+    """0: sent and answered, or shown. 1: the answer is an error. 2: not possible as asked; standard error says why."""
+    args = _arguments().parse_args(argv)
+    try:
+        return _call(args)
+    except (Problem, RequestError) as error:
+        print(error, file=sys.stderr)  # noqa: T201  a command line
+        return 2
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m runner call", description="Secrets come from environment variables of the same name.")
+    parser.add_argument("--spec", required=True)
+    parser.add_argument("--dry-run", action="store_true")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--resolve", action="append", default=[], metavar="NAME:PORT=ADDRESS")
+    parser.add_argument("tool")
+    parser.add_argument("arguments", nargs="?", default="{}")
+    return parser
+
+
+def _call(args: argparse.Namespace) -> int:
+    tool = _tool(_spec(args.spec), args.tool)
+    values = _checked(tool, args.arguments)
+    ready = prepare(tool)
+    if args.dry_run:
+        _print(_pretty(shown(ready, values, os.environ)))
+        return 0
+    request = build_request(ready, values, os.environ)
+    resolve = dict(pair.split("=", 1) for pair in args.resolve)
+    found, read = asyncio.run(_sent(request, tool.timeout, resolve))
+    if found is not None:
+        _print(_pretty(found) if args.json else _as_text(found))
+    if read.is_error:
+        print(f"error: {read.text}", file=sys.stderr)  # noqa: T201
+    return int(read.is_error)
+
+
+def shown(ready: PreparedTool, arguments: Mapping[str, object], secrets: Mapping[str, str]) -> Shown:
+    """The request; where secrets are missing, `<KEY>` stands in their place, readable."""
+    missing: tuple[str, ...] = ()
+    try:
+        request = build_request(ready, arguments, secrets)
+    except MissingSecret as error:
+        missing = error.keys
+        request = build_request(ready, arguments, {**secrets, **{key: f"<{key}>" for key in missing}})
+    headers = dict(request.headers)
+    for key in missing:
+        request = msgspec.structs.replace(request, url=request.url.replace(quote(f"<{key}>", safe=""), f"<{key}>"))
+    for credential in (each for alternative in ready.tool.auth[:1] for each in alternative):
+        if isinstance(credential, BasicCredential) and set(keys_of(credential)) & set(missing):
+            pair = [f"<{key}>" if key in missing else secrets[key] for key in keys_of(credential)]
+            headers["Authorization"] = f"Basic {':'.join(pair)}"
+    return Shown(method=request.method, url=request.url, headers=headers, body=_body(request.body))
+
+
+async def _sent(request: HttpRequest, seconds: float, resolve: Mapping[str, str]) -> tuple[Answered | None, ToolAnswer]:
+    import httpx2
+
+    url = httpx2.URL(request.url)
+    port = url.port or (443 if url.scheme == "https" else 80)
+    headers = [(b"Host", url.netloc), *request.raw_headers]
+    address = resolve.get(f"{url.host}:{port}")
+    sent = httpx2.Request(request.method, url.copy_with(host=address) if address else url, headers=headers, content=request.body)
+    sent.extensions = {**sent.extensions, "sni_hostname": url.host, "timeout": httpx2.Timeout(seconds).as_dict()}
+    try:
+        async with asyncio.timeout(seconds), httpx2.AsyncClient() as client:
+            response = await client.send(sent, stream=True, follow_redirects=False)
+            try:
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_BODY:
+                        return None, too_large()
+            finally:
+                await response.aclose()
+    except (TimeoutError, httpx2.TimeoutException):
+        return None, timed_out(seconds)
+    except httpx2.HTTPError as error:
+        return None, unreachable(f"{url.host}:{port}", str(error) or type(error).__name__)
+    found = dict(response.headers)
+    read = answer(response.status_code, found, bytes(body), method=request.method, url_shown=request.shown_url)
+    return Answered(status=response.status_code, reason=_reason(response.status_code), headers=found, body=_body(bytes(body))), read
+
+
+def _spec(path: str) -> ServerSpec:
+    try:
+        return decode_spec(sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes())
+    except OSError as error:
+        raise Problem(f"{path} cannot be read: {error.strerror or error}.") from error
+    except SpecError as error:
+        raise Problem(f"{path} is not a usable spec: {error}.") from error
+
+
+def _tool(spec: ServerSpec, name: str) -> HttpTool:
+    tools: dict[str, Tool] = {tool.name: tool for tool in spec.tools}
+    if name not in tools:
+        near = difflib.get_close_matches(name, tools, n=5, cutoff=0.5) or [each for each in tools if name.lower() in each.lower()][:5]
+        hint = f"Near it: {', '.join(near)}." if near else f"It has {', '.join(list(tools)[:10])}{' …' if len(tools) > 10 else ''}."
+        raise Problem(f"The spec has no tool {name!r}. {hint}")
+    tool = tools[name]
+    if not isinstance(tool, HttpTool):
+        raise Problem(f"{name} is not an HTTP tool; only those can be called from here.")
+    return tool
+
+
+def _checked(tool: HttpTool, text: str) -> dict[str, object]:
+    try:
+        values = msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise Problem(f"The arguments are not JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise Problem('The arguments must be a JSON object, such as {"id": 1}.')
+    try:
+        problems = Checker(tool.input_schema).problems(values)
+    except SchemaUnusable as error:
+        raise Problem(f"The input schema of {tool.name} cannot be used: {error}.") from error
+    if problems:
+        raise Problem(f"The arguments of {tool.name} are not right: {'; '.join(problems)}.")
+    return values
+
+
+def _body(body: bytes | None) -> str | dict[str, str] | None:
+    if body is None:
+        return None
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        return {"base64": b64encode(body).decode()}
+
+
+def _as_text(found: Answered) -> str:
+    lines = [f"{found.status} {found.reason}".strip(), *(f"{name}: {value}" for name, value in found.headers.items()), ""]
+    body = found.body if isinstance(found.body, str) else f"(binary, base64) {found.body['base64']}" if found.body else ""
+    return "\n".join([*lines, body])
+
+
+def _reason(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _pretty(value: Struct) -> str:
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")

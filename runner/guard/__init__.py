@@ -1,0 +1,1 @@
+"""The guard: the trusted process that answers at `/mcp` inside a server's container."""

@@ -1,0 +1,141 @@
+"""The start and the end of a guard: descriptors in, sockets served, a clean exit."""
+
+import argparse
+import asyncio
+import ctypes
+import gc
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+import msgspec
+import uvloop
+
+from runner.contract import ServerSpec, SpecError, decode_spec
+from runner.guard.app import Guard
+from runner.guard.calls import Calls
+from runner.guard.challenge import Challenge
+from runner.guard.events import EventLog
+from runner.guard.policy import Control, ControlError
+from runner.guard.server import Server
+from runner.guard.token import TokenChecker
+from runner.protocol.legacy import Legacy
+from runner.protocol.modern import Modern
+from runner.protocol.tools import catalogue
+from runner.tools.http import Upstreams
+from runner.tools.registry import KindNotRunnable, RegisteredTool, registered
+
+PUBLIC, EVENTS, READY, SECRETS, PRIVATE = 3, 4, 5, 6, 7
+CANNOT_START = 78
+_PR_SET_DUMPABLE = 4
+_FLUSH_SECONDS = 1.0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve one server on the descriptors 3 to 7 until SIGTERM; the exit status is 0, or 78 where it could not start."""
+    options = _options(sys.argv[1:] if argv is None else argv)
+    for descriptor in (PUBLIC, EVENTS, READY, SECRETS, PRIVATE):
+        os.set_inheritable(descriptor, False)
+    events = EventLog(EVENTS)
+    try:
+        become_undumpable()
+        secrets = read_secrets(SECRETS)
+        control = Control(options.control, log=lambda text: events.log("warning", text, at=time.time()), now=time.monotonic())
+        spec = decode_spec((options.app / "spec.json").read_bytes())
+        upstreams = Upstreams(control.manifest.entries, egress=options.egress)
+        tools = registered(spec, secrets=secrets, upstreams=upstreams)
+    except (ControlError, SpecError, KindNotRunnable, OSError, ValueError) as error:
+        events.log("error", f"the server cannot start: {error}", at=time.time())
+        return CANNOT_START
+    events.version = control.manifest.version
+    uvloop.run(_serve(control, spec, tools, upstreams, events, grace=options.grace))
+    return 0
+
+
+def become_undumpable() -> None:
+    """From here on no process of the same user may read this one's memory (prctl(2), PR_SET_DUMPABLE)."""
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "the process could not be made undumpable")
+
+
+def read_secrets(descriptor: int) -> dict[str, str]:
+    """The JSON object in a memory file, which is closed. Its content never enters a message."""
+    with os.fdopen(descriptor, "rb") as file:
+        if file.seekable():
+            file.seek(0)
+        document = file.read()
+    try:
+        return msgspec.json.decode(document or b"{}", type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise ValueError("the secrets are not a JSON object of strings") from None
+
+
+def _options(argv: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="guard", description="Answer at /mcp on inherited sockets.")
+    parser.add_argument("--control", type=Path, default=Path("/control"), help="folder of manifest.json, jwks.json and policy.json")
+    parser.add_argument("--app", type=Path, default=Path("/app"), help="folder of spec.json")
+    parser.add_argument("--egress", type=Path, default=Path("/egress"), help="folder of the sockets that lead out")
+    parser.add_argument("--grace", type=float, default=10.0, help="seconds a stop may take")
+    return parser.parse_args(argv)
+
+
+async def _serve(
+    control: Control, spec: ServerSpec, tools: dict[str, RegisteredTool], upstreams: Upstreams, events: EventLog, *, grace: float
+) -> None:
+    manifest = control.manifest
+    shown = catalogue(spec, manifest)
+    modern, challenge = Modern(shown), Challenge(manifest)
+    calls = Calls(tools, events=events, challenge=challenge, modern_start=modern.complete)
+    tokens = TokenChecker(
+        issuer=manifest.issuer, resource=manifest.resource, server_id=manifest.server_id, key=lambda kid: control.key(kid, time.monotonic())
+    )
+    control.on_new_keys = tokens.forget
+    guard = Guard(
+        manifest=manifest,
+        control=control,
+        tokens=tokens,
+        challenge=challenge,
+        calls=calls,
+        events=events,
+        legacy=Legacy(shown),
+        modern=modern,
+        tools=len(tools),
+    )
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, asked.set)
+    loop.add_signal_handler(signal.SIGINT, asked.set)
+    server = Server(grace=grace, on_cut=calls.interrupt)
+    await server.listen(socket.socket(fileno=PUBLIC), guard.public)
+    await server.listen(socket.socket(fileno=PRIVATE), guard.private)
+    os.write(READY, b"ready\n")
+    os.close(READY)
+    events.log("info", f"version {manifest.version} answers with {len(tools)} tools", at=time.time())
+    warming = asyncio.ensure_future(_warm(upstreams, events))
+    flushing = asyncio.ensure_future(_flush(events))
+    await asked.wait()
+    guard.stopping = True
+    await server.stop()
+    flushing.cancel()
+    await asyncio.wait([warming])
+    await upstreams.close()
+    events.log("info", f"version {manifest.version} has stopped", at=time.time())
+
+
+async def _warm(upstreams: Upstreams, events: EventLog) -> None:
+    try:
+        await asyncio.to_thread(upstreams.warm)
+    except (ImportError, OSError) as error:
+        events.log("error", f"calls over HTTP are not possible: {error}", at=time.time())
+    # What start-up made lives as long as the process; the collector need not look at it again.
+    gc.freeze()
+
+
+async def _flush(events: EventLog) -> None:
+    while True:
+        await asyncio.sleep(_FLUSH_SECONDS)
+        if events.waiting:
+            events.flush()

@@ -1,0 +1,108 @@
+"""The control folder: the manifest, and the keys and the policy that may change while the container runs."""
+
+import os
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from msgspec import Struct
+
+from runner.contract import Manifest, Policy
+
+# A change is seen within two seconds: at the first request that comes a second or more after the last look.
+LOOK_EVERY = 1.0
+# Tokens with made-up key ids must not make every request read a file.
+UNKNOWN_KEY_LOOK_EVERY = 0.5
+MIN_KEY_BITS = 2048
+
+
+class ControlError(Exception):
+    """The control folder cannot be used; the guard must not start."""
+
+
+class _Jwk(Struct, frozen=True, kw_only=True):
+    kty: str
+    kid: str = ""
+    n: str = ""
+    e: str = ""
+    alg: str = "RS256"
+    use: str = "sig"
+
+
+class _Jwks(Struct, frozen=True, kw_only=True):
+    keys: tuple[_Jwk, ...]
+
+
+class Control:
+    """Reads `manifest.json` once, and `jwks.json` and `policy.json` again when they were replaced."""
+
+    def __init__(self, folder: Path, *, log: Callable[[str], None], now: float) -> None:
+        self._folder, self._log = folder, log
+        self._looked = self._missed = now
+        self._seen: dict[str, tuple[int, int, int]] = {}
+        self._keys: dict[str, RSAKey] = {}
+        self.policy = Policy()
+        self.on_new_keys: Callable[[], None] = lambda: None
+        try:
+            self.manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
+            self._read_keys()
+            self._read_policy()
+        except (OSError, ValueError, JoseError) as error:
+            raise ControlError(f"the control folder {folder} cannot be used: {error}") from error
+
+    def look(self, now: float) -> None:
+        """Read again what was replaced, if it is time; `now` is monotonic seconds."""
+        if now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            self._refresh("jwks.json", self._read_keys)
+            self._refresh("policy.json", self._read_policy)
+
+    def key(self, kid: str, now: float) -> RSAKey | None:
+        """The key a token names; an unknown one may have been added a moment ago."""
+        if kid not in self._keys and now - self._missed >= UNKNOWN_KEY_LOOK_EVERY:
+            self._missed = now
+            self._refresh("jwks.json", self._read_keys)
+        return self._keys.get(kid)
+
+    def _refresh(self, name: str, read: Callable[[], None]) -> None:
+        try:
+            if self._stamp(name) != self._seen.get(name):
+                read()
+        except (OSError, ValueError, JoseError) as error:
+            # What was read last stays in force; the stamp keeps one bad file from being reported at every look.
+            self._log(f"{name} cannot be read and stays as it was: {type(error).__name__}")
+
+    def _stamp(self, name: str) -> tuple[int, int, int]:
+        found = os.stat(self._folder / name)
+        return found.st_mtime_ns, found.st_ino, found.st_size
+
+    def _read_keys(self) -> None:
+        document = self._content("jwks.json")
+        self._keys = {jwk.kid: _imported(jwk) for jwk in msgspec.json.decode(document, type=_Jwks).keys if _usable(jwk)}
+        self.on_new_keys()
+
+    def _read_policy(self) -> None:
+        if "policy.json" not in self._seen and not (self._folder / "policy.json").exists():
+            return
+        self.policy = msgspec.json.decode(self._content("policy.json"), type=Policy)
+
+    def _content(self, name: str) -> bytes:
+        # The stamp is taken before the content: a replacement in between is noticed at the next look.
+        self._seen[name] = self._stamp(name)
+        return (self._folder / name).read_bytes()
+
+
+def _usable(jwk: _Jwk) -> bool:
+    return jwk.kty == "RSA" and jwk.alg == "RS256" and jwk.use == "sig" and bool(jwk.kid)
+
+
+def _imported(jwk: _Jwk) -> RSAKey:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        key = RSAKey.import_key({"kty": "RSA", "n": jwk.n, "e": jwk.e, "kid": jwk.kid})
+    if key.raw_value.key_size < MIN_KEY_BITS:
+        raise ValueError(f"the key {jwk.kid} is shorter than {MIN_KEY_BITS} bits")
+    return key

@@ -1,0 +1,136 @@
+"""Who is calling: access tokens are checked here, once per token by signature and at every call by time and revocation."""
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import JoseError
+from joserfc.jwk import RSAKey
+from msgspec import Struct
+
+MAX_TOKEN_BYTES = 8192
+# Issuer and guard share one clock: an expired token gets no grace, a clock that was just set back gets a minute.
+EXPIRY_LEEWAY, CLOCK_LEEWAY = 0.0, 60.0
+MAX_CACHED = 4096
+
+_SHAPE = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# Unknown header parameters are ignored (RFC 7515 §4) except `crit`, of which nothing is understood.
+_REGISTRY = jws.JWSRegistry(algorithms=["RS256"], strict_check_header=False)
+
+KeyFinder = Callable[[str], RSAKey | None]
+
+
+class TokenRefused(Exception):
+    """`reason` goes into the challenge: plain ASCII without quotes, and nothing of the token."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Caller(Struct, frozen=True, kw_only=True):
+    """Whoever a valid token stands for."""
+
+    subject: str
+    client: str
+    grant: str
+    scopes: frozenset[str]
+    expires: float
+    not_before: float
+
+
+class _Claims(Struct, frozen=True, kw_only=True):
+    iss: str
+    aud: str | list[str]
+    sub: str
+    client_id: str
+    exp: float
+    iat: float
+    sid: str
+    gid: str
+    nbf: float = 0.0
+    scope: str = ""
+
+
+_claims = msgspec.json.Decoder(_Claims).decode
+
+
+class TokenChecker:
+    """Verifies the access tokens of one server (RFC 9068 profile: RS256, `at+jwt`)."""
+
+    def __init__(self, *, issuer: str, resource: str, server_id: str, key: KeyFinder) -> None:
+        self._issuer, self._resource, self._server_id, self._key = issuer, resource, server_id, key
+        self._known: OrderedDict[bytes, Caller] = OrderedDict()
+
+    def check(self, token: bytes, *, revoked: frozenset[str], now: float) -> Caller:
+        """The caller behind a token; `now` in seconds since the epoch.
+
+        Raises:
+            TokenRefused: it is not a token for this server that is valid now.
+        """
+        if len(token) > MAX_TOKEN_BYTES:
+            raise TokenRefused("The token is too long")
+        digest = sha256(token).digest()
+        caller = self._known.get(digest)
+        if caller is None:
+            caller = self._verified(token)
+            self._remember(digest, caller, now)
+        else:
+            self._known.move_to_end(digest)
+        if now >= caller.expires + EXPIRY_LEEWAY:
+            self._known.pop(digest, None)
+            raise TokenRefused("The token has expired")
+        if now < caller.not_before - CLOCK_LEEWAY:
+            raise TokenRefused("The token is not valid yet")
+        if caller.grant in revoked:
+            raise TokenRefused("The grant was revoked")
+        return caller
+
+    def forget(self) -> None:
+        """Check every signature again: the keys have changed."""
+        self._known.clear()
+
+    def _remember(self, digest: bytes, caller: Caller, now: float) -> None:
+        if now >= caller.expires:
+            return
+        self._known[digest] = caller
+        if len(self._known) > MAX_CACHED:
+            self._known.popitem(last=False)
+
+    def _verified(self, token: bytes) -> Caller:
+        if _SHAPE.fullmatch(token) is None:
+            raise TokenRefused("This is not a signed token")
+        try:
+            claims = _claims(self._payload(token))
+        except (JoseError, ValueError, TypeError, RecursionError):
+            raise TokenRefused("The token is malformed or its signature is wrong") from None
+        audience = [claims.aud] if isinstance(claims.aud, str) else claims.aud
+        if claims.iss != self._issuer:
+            raise TokenRefused("The token is from another issuer")
+        if self._resource not in audience or claims.sid != self._server_id:
+            raise TokenRefused("The token is for another server")
+        return Caller(
+            subject=claims.sub,
+            client=claims.client_id,
+            grant=claims.gid,
+            scopes=frozenset(claims.scope.split()),
+            expires=claims.exp,
+            not_before=max(claims.nbf, claims.iat),
+        )
+
+    def _payload(self, token: bytes) -> bytes:
+        signed = jws.extract_compact(token, registry=_REGISTRY)
+        header = signed.headers()
+        if header.get("alg") != "RS256" or header.get("typ") != "at+jwt" or "crit" in header or "b64" in header:
+            raise TokenRefused("The token is not an RS256 access token")
+        # Only the key id is taken from the token; keys it carries or points to (jwk, jku, x5c, x5u) are never looked at.
+        kid = header.get("kid")
+        key = self._key(kid) if isinstance(kid, str) else None
+        if key is None:
+            raise TokenRefused("The token is signed with an unknown key")
+        if not jws.validate_compact(signed, key, registry=_REGISTRY):
+            raise TokenRefused("The token is malformed or its signature is wrong")
+        return signed.payload or b""

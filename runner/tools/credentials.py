@@ -1,0 +1,73 @@
+"""Which of a tool's credentials are sent, and what each looks like in a request."""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping
+
+from runner.contract import BasicCredential, Credential, KeyCredential
+from runner.tools.errors import MissingSecret, UnusableSecret
+from runner.tools.styles import fits_a_header, strictly
+
+Alternative = tuple[Credential, ...]
+
+# RFC 6265's cookie-octet; a cookie's value is compared as it stands, so it must not be percent-encoded.
+_COOKIE = re.compile(r"[!#-+\--:<-\[\]-~]+")
+
+
+def choose(alternatives: tuple[Alternative, ...], secrets: Mapping[str, str]) -> Alternative:
+    """The first alternative whose secrets are all there; an empty one (no sign-in needed) only after all others.
+
+    Raises:
+        MissingSecret: no alternative is complete, and none is empty.
+    """
+    named = [alternative for alternative in alternatives if alternative]
+    for alternative in named:
+        if not lacking(alternative, secrets):
+            return alternative
+    if len(named) < len(alternatives) or not named:
+        return ()
+    raise MissingSecret(lacking(named[0], secrets))
+
+
+def lacking(alternative: Alternative, secrets: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(key for credential in alternative for key in keys_of(credential) if not secrets.get(key))
+
+
+def keys_of(credential: Credential) -> tuple[str, ...]:
+    """The secrets one credential is made of."""
+    return (credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)
+
+
+def place_of(credential: Credential) -> tuple[str, str]:
+    """Where a credential goes: the place and the name there, a header's in lower case."""
+    if isinstance(credential, KeyCredential):
+        return credential.place, credential.name.lower() if credential.place == "header" else credential.name
+    return "header", "authorization"
+
+
+def rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, str, str]:
+    """Place, name and value of a credential, encoded for its place.
+
+    Raises:
+        UnusableSecret: the value cannot stand there.
+    """
+    if isinstance(credential, BasicCredential):
+        pair = f"{secrets[credential.username]}:{secrets[credential.password]}"
+        return "header", "Authorization", f"Basic {b64encode(pair.encode()).decode()}"
+    value = secrets[credential.secret]
+    if not isinstance(credential, KeyCredential):
+        return "header", "Authorization", f"Bearer {_checked(credential.secret, value, _is_header(value))}"
+    if credential.place == "query":
+        return "query", strictly(credential.name), strictly(value)
+    fits = _is_header(value) if credential.place == "header" else _COOKIE.fullmatch(value) is not None
+    return credential.place, credential.name, _checked(credential.secret, value, fits)
+
+
+def _is_header(value: str) -> bool:
+    return value == value.strip() and fits_a_header(value)
+
+
+def _checked(key: str, value: str, fits: bool) -> str:
+    if not fits:
+        raise UnusableSecret(key)
+    return value

@@ -1,0 +1,78 @@
+"""The tools of one server, found by name and compiled when they are first called."""
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol
+
+from runner.contract import HttpTool, JsonSchema, ServerSpec, Tool
+from runner.tools.answer import ToolAnswer
+from runner.tools.http import HttpRunner, Upstreams
+
+if TYPE_CHECKING:
+    from runner.tools.arguments import Checker
+
+
+class KindNotRunnable(ValueError):
+    """The spec holds a kind of tool that this version cannot run."""
+
+
+class SchemaUnusable(ValueError):
+    """A tool's schema is at fault, not what was checked against it."""
+
+
+class Runner(Protocol):
+    """What each kind of tool provides. `arguments` fit the tool's input schema; an expected failure is part of the answer."""
+
+    async def run(self, arguments: dict[str, Any]) -> ToolAnswer: ...
+
+
+class RegisteredTool:
+    """A tool and what it takes to check and run a call."""
+
+    def __init__(self, tool: Tool, runner: Runner) -> None:
+        self.tool, self.runner = tool, runner
+        self.scopes = frozenset(tool.scopes)
+
+    def problems(self, arguments: dict[str, Any]) -> list[str]:
+        """What is wrong with the arguments, in words a model can act on."""
+        return self._input.problems(arguments)
+
+    def checked(self, answer: ToolAnswer) -> ToolAnswer:
+        """The answer, or why it breaks what the tool's output schema promises."""
+        if self.tool.output_schema is None or answer.is_error:
+            return answer
+        found = self._output.problems(answer.structured)
+        if not found:
+            return answer
+        text = f"The API's answer is not what this tool promises ({'; '.join(found)}). What it sent: {answer.text}"
+        return ToolAnswer(text=text, is_error=True, error_code="output_mismatch")
+
+    @cached_property
+    def _input(self) -> "Checker":
+        return _checker(self.tool.input_schema)
+
+    @cached_property
+    def _output(self) -> "Checker":
+        return _checker(self.tool.output_schema or {})
+
+
+def _checker(schema: JsonSchema) -> "Checker":
+    # The validator's library costs 20 ms to import; a start waits for nothing that only calls need.
+    from runner.tools.arguments import Checker
+
+    return Checker(schema)
+
+
+def registered(spec: ServerSpec, *, secrets: Mapping[str, str], upstreams: Upstreams) -> dict[str, RegisteredTool]:
+    """Every tool of a spec by its name.
+
+    Raises:
+        KindNotRunnable: names the first tool that cannot run.
+    """
+    tools: dict[str, RegisteredTool] = {}
+    for tool in spec.tools:
+        if not isinstance(tool, HttpTool):
+            kind = type(tool).__struct_config__.tag
+            raise KindNotRunnable(f"tool {tool.name!r} is of kind {kind}, and only http tools run yet")
+        tools[tool.name] = RegisteredTool(tool, HttpRunner(tool, upstreams, secrets))
+    return tools
