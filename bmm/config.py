@@ -1,0 +1,138 @@
+"""The settings: one frozen Struct, read from a TOML file and `BMM_…` variables; loading is pure apart from reading that file."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from bmm.errors import BadInput
+
+
+class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every setting with its default; the descriptions are what `bmm config` and docs/configuration.md print."""
+
+    public_url: Annotated[str, Meta(description="The origin under which browsers and AI clients reach the appliance, without a path.")] = (
+        "http://localhost:8080"
+    )
+    listen: Annotated[str, Meta(description="Address and port Caddy listens on.")] = "127.0.0.1:8080"
+    data_dir: Annotated[str, Meta(description="Where the database, keys, bundles and event files are kept.")] = ""
+    run_dir: Annotated[str, Meta(description="Where the sockets are; must be short (under 60 characters) and on a local disk.")] = ""
+    runtime_dir: Annotated[str, Meta(description="The unpacked runtime that containers share; empty: `runtime` in data_dir.")] = ""
+    allow_unenforced_limits: Annotated[
+        bool, Meta(description="Run servers on a host that cannot enforce CPU and memory limits (cgroup v1).")
+    ] = False
+    memory_mb: Annotated[int, Meta(ge=64, description="Memory limit of one server, in MiB.")] = 512
+    cpus: Annotated[float, Meta(gt=0, description="CPU limit of one server, in cores.")] = 0.5
+    pids: Annotated[int, Meta(ge=16, description="Most processes and threads in one server.")] = 64
+    oci_runtime: Annotated[str, Meta(description="The OCI runtime podman uses: crun, runc or auto (the first one that works here).")] = (
+        "auto"
+    )
+    podman: Annotated[str, Meta(description="The podman executable.")] = "podman"
+    caddy: Annotated[str, Meta(description="The caddy executable.")] = "caddy"
+    egress_exceptions: Annotated[
+        dict[str, str],
+        Meta(description='Names that may lead to a private address: "name:port" = "address". An administrator vouches for each.'),
+    ] = {}
+    egress_plain_http: Annotated[tuple[str, ...], Meta(description='Destinations ("name:port") that may be reached without TLS.')] = ()
+    log_level: Annotated[
+        str, Meta(pattern="^(debug|info|warning|error)$", description="How much `bmm serve` writes to standard error.")
+    ] = "info"
+
+    @property
+    def data(self) -> Path:
+        return Path(self.data_dir)
+
+    @property
+    def run(self) -> Path:
+        return Path(self.run_dir)
+
+    @property
+    def runtime(self) -> Path:
+        return Path(self.runtime_dir) if self.runtime_dir else self.data / "runtime"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the public URL."""
+        return urlsplit(self.public_url).hostname in ("localhost", "127.0.0.1", "::1")
+
+
+def config_path(environ: Mapping[str, str]) -> Path:
+    """Which file holds the settings: `BMM_CONFIG`, else the system's, else the user's own."""
+    if named := environ.get("BMM_CONFIG"):
+        return Path(named)
+    system = Path("/etc/bmm/bmm.toml")
+    return system if system.exists() else _home(environ) / ".config/bmm/bmm.toml"
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Config:
+    """The effective settings: defaults, then the file, then the environment.
+
+    Raises:
+        BadInput: the file is not TOML, a setting is unknown or has a wrong value; names the setting and its source.
+    """
+    path = config_path(environ)
+    values: dict[str, Any] = _defaults(environ, installed=path == Path("/etc/bmm/bmm.toml"))
+    if path.exists():
+        try:
+            values |= tomllib.loads(path.read_text())
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} is not a TOML file: {error}") from error
+    values |= _from_environment(environ)
+    try:
+        config = msgspec.convert(values, Config)
+    except msgspec.ValidationError as error:
+        raise BadInput(f"A setting in {path} or the environment is wrong: {error}") from error
+    check(config)
+    return config
+
+
+def check(config: Config) -> None:
+    """Refuse settings that cannot work together.
+
+    Raises:
+        BadInput: says which and what to write instead.
+    """
+    url = urlsplit(config.public_url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or url.fragment:
+        raise BadInput(
+            f'public_url is {config.public_url!r}; it must be an origin such as "https://mcp.example.com", without a path or a final slash'
+        )
+    if url.scheme == "http" and not config.is_local:
+        raise BadInput(
+            f"public_url is {config.public_url!r}; plain http works only for localhost, because tokens would cross the network readable"
+        )
+    # A Unix socket's path is limited to 107 bytes; a slug has up to 63 and stands in `<run_dir>/in/<slug>.sock`.
+    if len(config.run_dir.encode()) > 35:
+        raise BadInput(f"run_dir {config.run_dir!r} is too long for socket paths; choose one of at most 35 bytes")
+
+
+def _defaults(environ: Mapping[str, str], *, installed: bool) -> dict[str, Any]:
+    if installed:
+        return {"data_dir": "/var/lib/bmm", "run_dir": "/run/bmm"}
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    data = environ.get("XDG_DATA_HOME") or str(_home(environ) / ".local/share")
+    return {"data_dir": f"{data}/bmm", "run_dir": f"{runtime}/bmm"}
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    """`BMM_MEMORY_MB=256` sets `memory_mb`; tables and lists are written as JSON."""
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(Config):
+        name = f"BMM_{field.name.upper()}"
+        if name not in environ:
+            continue
+        kind = get_args(field.type)[0] if get_args(field.type) else field.type
+        try:
+            values[field.name] = environ[name] if kind is str else msgspec.json.decode(environ[name])
+        except msgspec.DecodeError as error:
+            raise BadInput(f"{name} must be JSON (such as 256, true or a list): {error}") from error
+    return values
+
+
+def _home(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("HOME") or "/")

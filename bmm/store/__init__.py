@@ -1,0 +1,1 @@
+"""SQL and nothing but SQL: one file per table family, migrations appended."""
