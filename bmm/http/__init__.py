@@ -1,0 +1,1 @@
+"""HTTP: parse, permission, one call, respond."""

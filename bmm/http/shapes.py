@@ -1,0 +1,51 @@
+"""What the JSON API takes and gives, for the handlers and for the command line; imports nothing heavy."""
+
+from datetime import datetime
+
+from msgspec import Struct
+
+from bmm.core.server import Version
+from bmm.servers.install import Snippet
+
+
+class Accepted(Struct, frozen=True, kw_only=True):
+    build_id: str
+
+
+class Shown(Struct, frozen=True, kw_only=True):
+    """A server as its owner sees it."""
+
+    id: str
+    slug: str
+    name: str
+    status: str
+    version: int | None
+    url: str
+    versions: tuple[Version, ...]
+    snippets: tuple[Snippet, ...]
+
+
+class RollBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    version: int | None = None
+
+
+class TokenWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    days: int = 30
+
+
+class Token(Struct, frozen=True, kw_only=True):
+    token: str
+    expires_in_days: int
+
+
+class SecretValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    value: str
+
+
+class SecretShown(Struct, frozen=True, kw_only=True):
+    """`updated_at` is None while the secret is missing."""
+
+    key: str
+    hint: str
+    required: bool
+    updated_at: datetime | None

@@ -1,0 +1,1 @@
+"""One file per page: the Struct it prints and the function that renders it."""
