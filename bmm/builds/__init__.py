@@ -1,0 +1,1 @@
+"""The way of a spec to a live version."""

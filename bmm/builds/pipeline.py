@@ -1,0 +1,137 @@
+"""run_build: the whole story of a build, top to bottom; every step can be repeated, so a build goes on after a kill at any point."""
+
+import contextlib
+import logging
+import sqlite3
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+
+from bmm import ids
+from bmm.builds.check import check, read_spec
+from bmm.builds.trial import try_out
+from bmm.config import Config
+from bmm.core.build import Build, BuildStatus
+from bmm.core.server import Server, Version
+from bmm.errors import BmmError
+from bmm.servers import bundles
+from bmm.servers.launch import Launcher
+from bmm.servers.material import Materials
+from bmm.servers.reconcile import Reconciler
+from bmm.store import builds, secrets, servers
+from bmm.store.db import Stale, Statement, Store, one, run
+from runner.contract import ServerSpec
+
+log = logging.getLogger("bmm.builds")
+LEASE = timedelta(minutes=5)
+
+
+class Pipeline:
+    """The handles a build needs."""
+
+    def __init__(self, config: Config, store: Store, launcher: Launcher, materials: Materials, reconciler: Reconciler) -> None:
+        self._config, self._store, self._launcher = config, store, launcher
+        self._materials, self._reconciler = materials, reconciler
+
+    def run_build(self, build_id: str) -> None:
+        """Bring a build to its final state, from wherever it stands. Somebody else's build is left alone."""
+        now = ids.now()
+        try:
+            self._store.apply(builds.claim(build_id, now=now, until=now + LEASE))
+        except Stale:
+            return
+        build = self._store.one(builds.by_id(build_id))
+        assert build is not None
+        try:
+            self._run(build)
+        except BmmError as error:
+            self._fail(build, code=error.code, sentence=error.user_message)
+        except Exception:
+            log.exception("build %s", build_id)
+            self._fail(
+                build, code="internal_error", sentence="The build failed for a reason that is the appliance's own fault; its log has it."
+            )
+
+    def _run(self, build: Build) -> None:
+        server = self._store.one(servers.by_id(build.server_id))
+        assert server is not None
+        spec = read_spec(build.spec)
+        number = build.version
+        if number is None:
+            with self._step(build, BuildStatus.CHECKING, f"{len(spec.tools)} tools, {len(spec.hosts)} hosts, {len(spec.secrets)} secrets"):
+                self._check(build, server, spec)
+            with self._step(build, BuildStatus.BUNDLING):
+                bundle = bundles.store(self._config.data, spec)
+                self._store.apply(builds.bundled(build.id, bundle), self._tell(build, "bundling", f"bundle {bundle[:12]}"))
+            with self._step(build, BuildStatus.TRIAL):
+                self._try_out(build, server, spec, bundle)
+            number = self._store.transact(lambda db: _publish(db, build, bundle, spec.name))
+        with self._step(build, BuildStatus.PUBLISHING, f"version {number}"):
+            self._make_live(build, server, number)
+        now = ids.now()
+        self._store.apply(builds.finish_live(build.id, now), builds.tell(build.id, "live", f"version {number} answers", now=now))
+
+    def _check(self, build: Build, server: Server, spec: ServerSpec) -> None:
+        keys = [secret.key for secret in self._store.all(secrets.of_server(server.id))]
+        for sentence in check(spec, self._config, keys, server.slug):
+            self._store.apply(self._tell(build, "checking", sentence, level="warning"))
+
+    def _try_out(self, build: Build, server: Server, spec: ServerSpec, bundle: str) -> None:
+        candidate = self._materials.trial_of(server, spec, bundle=bundle, container_id=ids.new_id("try"))
+        with self._launcher.trial(candidate) as private:
+            self._store.apply(self._tell(build, "trial", try_out(private, spec)))
+
+    def _make_live(self, build: Build, server: Server, number: int) -> None:
+        try:
+            self._reconciler.make_true(server.id)
+        except BmmError:
+            # The version passed its trial and still cannot start: what ran before is wanted again.
+            self._store.transact(lambda db: _withdraw(db, server.id, number))
+            self._reconciler.wake()
+            raise
+
+    @contextlib.contextmanager
+    def _step(self, build: Build, status: BuildStatus, about: str = "") -> Iterator[None]:
+        self._store.apply(builds.enter(build.id, status), self._tell(build, status, about or f"{status} begins"))
+        begun = time.monotonic()
+        yield
+        self._store.apply(self._tell(build, status, f"done in {(time.monotonic() - begun) * 1000:.0f} ms"))
+
+    def _tell(self, build: Build, step: str, message: str, *, level: str = "info") -> Statement:
+        return builds.tell(build.id, step, message, now=ids.now(), level=level)
+
+    def _fail(self, build: Build, *, code: str, sentence: str) -> None:
+        now = ids.now()
+        with contextlib.suppress(Stale):
+            self._store.apply(
+                builds.finish_failed(build.id, code=code, error=sentence, now=now),
+                builds.tell(build.id, "failed", sentence, now=now, level="error"),
+            )
+
+
+def _publish(db: sqlite3.Connection, build: Build, bundle: str, name: str) -> int:
+    """One transaction: the bundle becomes the server's next version and the one that should run."""
+    now = ids.now()
+    last = one(db, servers.last_version(build.server_id))
+    number = (last.value if last and last.value else 0) + 1
+    version = Version(server_id=build.server_id, number=number, bundle=bundle, build_id=build.id, created_at=now)
+    run(
+        db,
+        servers.insert_version(version),
+        builds.published_as(build.id, number),
+        servers.run_version(build.server_id, number, name=name, now=now),
+    )
+    return number
+
+
+def _withdraw(db: sqlite3.Connection, server_id: str, number: int) -> None:
+    """Want the newest version below `number` that went live, unless somebody has chosen another one meanwhile."""
+    server = one(db, servers.by_id(server_id))
+    if server is None or server.version != number:
+        return
+    before = one(db, servers.last_live_before(server_id, number))
+    now = ids.now()
+    if before is None or before.value is None:
+        run(db, servers.run_none(server_id, now))
+    else:
+        run(db, servers.run_version(server_id, before.value, name=server.name, now=now))

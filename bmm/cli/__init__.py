@@ -1,0 +1,74 @@
+"""The command line: one file per command. It parses, calls and prints; everything else is behind the admin socket."""
+
+import argparse
+import contextlib
+import importlib
+import json
+import os
+import sys
+from collections.abc import Sequence
+from types import ModuleType
+
+from bmm.config import load
+from bmm.errors import BmmError
+
+COMMANDS = (
+    "serve", "down", "config", "compile", "call", "deploy", "ps", "logs", "calls", "secret", "rollback", "rm", "token", "hold", "egress",
+)  # fmt: skip
+"""In the order of the help; each is a module here with HELP, EXAMPLE, arguments(parser) and run(args, config)."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 for what went wrong on the way, 2 for what was asked wrongly."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser(words)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.print_help()
+        return 2
+    try:
+        return int(_module(args.command).run(args, load()))
+    except BmmError as error:
+        _complain(error, as_json=args.json)
+        return 2 if error.permanent else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has seen enough; a second failure while Python flushes would only print noise.
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bmm", description="Describe your tool. We host the server. AI uses it.",
+        epilog="example:\n  bmm deploy shop.json --slug shop", formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON for programs instead of text for people")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
+    # Only the command that was asked for loads its module; the help needs them all.
+    asked = next((word for word in words if word in COMMANDS), None)
+    for name in COMMANDS if asked is None else (asked,):
+        module = _module(name)
+        sub = commands.add_parser(
+            name, help=module.HELP, description=module.HELP, epilog=f"example:\n  {module.EXAMPLE}",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )  # fmt: skip
+        sub.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs instead of text for people"
+        )
+        module.arguments(sub)
+    return parser
+
+
+def _module(name: str) -> ModuleType:
+    return importlib.import_module(f"bmm.cli.{name}")
+
+
+def _complain(error: BmmError, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps({"error": {"code": error.code, "message": error.user_message, "pointer": error.pointer}}), file=sys.stderr)
+    else:
+        place = f" (at {error.pointer})" if error.pointer else ""
+        print(f"error: {error.user_message}{place}", file=sys.stderr)

@@ -1,0 +1,63 @@
+"""`bmm down`: end everything that `bmm serve` started."""
+
+import argparse
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+from bmm.config import Config
+
+HELP = "end everything: the appliance, its servers, the front door, the egress gateway and the holder of the sockets"
+EXAMPLE = "bmm down"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    pass
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    from bmm.app import companions
+    from bmm.cli.output import as_json
+    from bmm.servers import detached
+    from bmm.servers.podman import Podman
+
+    ended: list[str] = []
+    if _end_serve(config.data / "lock"):
+        ended.append("serve")
+    install = config.data / "install-id"
+    if install.exists():
+        podman = Podman(config.podman, install.read_text().strip(), os.environ)
+        for one in podman.list():
+            podman.remove(one.name)
+            ended.append(one.name)
+    # The front door first: nobody should be sent to what is about to go.
+    ended += [program.name for program in reversed(companions(config)) if detached.end(program, run=config.run)]
+    if args.json:
+        as_json({"ended": ended})
+    else:
+        print(f"ended {', '.join(ended)}" if ended else "nothing was running")
+    return 0
+
+
+def _end_serve(lock: Path) -> bool:
+    """Stop the `bmm serve` that holds the data folder and wait until it is gone."""
+    import fcntl
+
+    with contextlib.suppress(FileNotFoundError), lock.open("r+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with contextlib.suppress(ProcessLookupError, ValueError):
+                _end_process(int(file.read()))
+                return True
+    return False
+
+
+def _end_process(pid: int) -> None:
+    from bmm.servers.deaths import ended
+
+    os.kill(pid, signal.SIGTERM)
+    if not ended(pid, 20):
+        os.kill(pid, signal.SIGKILL)
+        ended(pid, 5)

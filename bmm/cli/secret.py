@@ -1,0 +1,67 @@
+"""`bmm secret`: values go in from the terminal or standard input, never as an argument, and never come out."""
+
+import argparse
+import getpass
+import sys
+
+import msgspec
+
+from bmm.config import Config
+from bmm.errors import BadInput
+from bmm.http.shapes import SecretShown, SecretValue
+
+HELP = "set, list or remove a server's secrets; a value comes from the terminal or standard input"
+EXAMPLE = "bmm secret set shop SHOP_API_KEY < key.txt"
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True, metavar="set|ls|rm")
+    for name, about in (("set", "set or replace a secret"), ("ls", "list the secrets a server needs or has"), ("rm", "remove a secret")):
+        action = actions.add_parser(name, help=about, description=about)
+        action.add_argument("slug", metavar="SLUG")
+        action.add_argument(
+            "--json", action="store_true", default=argparse.SUPPRESS, help="print JSON for programs instead of text for people"
+        )
+        if name != "ls":
+            action.add_argument("key", metavar="KEY")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    from bmm.cli.client import Client, server_target
+
+    client = Client(config)
+    if args.action == "ls":
+        return _list(client.get(server_target(args.slug, "secrets"), list[SecretShown]), as_json=args.json)
+    target = server_target(args.slug, "secrets", args.key)
+    if args.action == "set":
+        client.put(target, msgspec.json.encode(SecretValue(value=_read_value(args.key))))
+    else:
+        client.delete(target)
+    if args.json:
+        print(f'{{"slug": "{args.slug}", "key": "{args.key}", "done": "{args.action}"}}')
+    else:
+        print(f"{args.key} {'set' if args.action == 'set' else 'removed'}")
+    return 0
+
+
+def _read_value(key: str) -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass(f"{key}: ")
+    value = sys.stdin.read()
+    if "\0" in value:
+        raise BadInput(f"The value of {key} holds a NUL byte; secrets are text")
+    return value.removesuffix("\n").removesuffix("\r")
+
+
+def _list(secrets: list[SecretShown], *, as_json: bool) -> int:
+    from bmm.cli import output
+
+    if as_json:
+        output.as_json(secrets)
+        return 0
+    rows = [
+        (one.key, f"set {output.ago(one.updated_at)} ago" if one.updated_at else "MISSING" if one.required else "not set", one.hint)
+        for one in secrets
+    ]
+    output.table(("KEY", "STATE", "HINT"), rows, empty="this server needs no secrets")
+    return 0

@@ -1,0 +1,40 @@
+"""The whole Caddy configuration, as a pure function of the settings."""
+
+import socket
+from pathlib import Path
+from string import Template
+from urllib.parse import urlsplit
+
+from bmm.config import Config
+
+TEMPLATE = Path(__file__).parent.parent.parent / "Caddyfile.tmpl"
+
+
+def caddyfile(config: Config, addresses: tuple[str, ...], template: str) -> str:
+    """The Caddyfile. `addresses` are what to bind, see `bind_addresses`."""
+    url, port = urlsplit(config.public_url), config.listen.rpartition(":")[2]
+    return Template(template).substitute(
+        admin_socket=f"{config.run}/caddy.sock",
+        global_options="auto_https off" if url.scheme == "http" else "",
+        site=f"{url.scheme}://{url.hostname}:{port}",
+        other_names=f"{url.scheme}://:{port}",
+        bind=" ".join(addresses),
+        run=config.run,
+    )
+
+
+def bind_addresses(config: Config) -> tuple[str, ...]:
+    """The address to listen on, and for IPv4 loopback its IPv6 sister where the host has one: browsers try `localhost` on both."""
+    host = config.listen.rpartition(":")[0].strip("[]")
+    if host == "127.0.0.1" and _has_ipv6_loopback():
+        return (host, "::1")
+    return (host,)
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""Addresses, containers and what makes them true."""

@@ -1,0 +1,86 @@
+"""Reads what containers append to their event files into the store, exactly once, and frees what it has read."""
+
+import ctypes
+import os
+import threading
+from pathlib import Path
+
+import msgspec
+
+from bmm.core.server import Container
+from bmm.store import calls, servers
+from bmm.store.db import Stale, Statement, Store
+from runner.contract import CallEvent, Event
+
+_CHUNK = 1 << 20
+_KEEP_SIZE_AND_PUNCH = 0x01 | 0x02
+_BLOCK = 4096
+_decoder = msgspec.json.Decoder(Event)
+_libc = ctypes.CDLL(None, use_errno=True)
+_libc.fallocate.argtypes = [ctypes.c_int, ctypes.c_int, ctypes.c_int64, ctypes.c_int64]
+
+
+class Collector:
+    """One reader per appliance. A line counts once because the offset moves in the transaction that stores it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+
+    def collect(self) -> None:
+        """Read every open event file to its present end."""
+        with self._lock:
+            for container in self._store.all(servers.open_containers()):
+                self._read(container)
+
+    def read_to_end(self, container_id: str) -> None:
+        """Read the file of a container that has ended."""
+        with self._lock:
+            for container in self._store.all(servers.open_containers()):
+                if container.id == container_id:
+                    self._read(container)
+
+    def _read(self, container: Container) -> None:
+        server = self._store.one(servers.by_id(container.server_id))
+        path = Path(container.event_file)
+        if server is None or not path.exists():
+            return
+        offset = container.event_offset
+        with path.open("r+b") as file:
+            while True:
+                file.seek(offset)
+                lines, _, _ = file.read(_CHUNK).rpartition(b"\n")
+                if not lines:
+                    break
+                end = offset + len(lines) + 1
+                statements = [made for line in lines.split(b"\n") if (made := _store_line(line, container, server.organisation_id))]
+                try:
+                    self._store.apply(*statements, calls.advance(container.id, start=offset, end=end))
+                except Stale:
+                    return
+                _punch(file.fileno(), end)
+                offset = end
+
+
+def _store_line(line: bytes, container: Container, organisation_id: str) -> Statement | None:
+    try:
+        event = _decoder.decode(line)
+    except msgspec.MsgspecError:
+        # Only the guard writes here, whole lines at a time; a torn line is what a full disk leaves, and its end is lost already.
+        return None
+    if isinstance(event, CallEvent):
+        return calls.insert_call(event, organisation_id=organisation_id, server_id=container.server_id)
+    return calls.insert_log(event, server_id=container.server_id, version=container.version)
+
+
+def _punch(descriptor: int, end: int) -> None:
+    """Give the disk space before `end` back; the container's descriptor keeps its position. File systems without holes just keep it."""
+    whole = end // _BLOCK * _BLOCK
+    if whole:
+        _libc.fallocate(descriptor, _KEEP_SIZE_AND_PUNCH, 0, whole)
+
+
+def create(path: Path) -> int:
+    """An event file and a descriptor that only appends."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
