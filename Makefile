@@ -1,0 +1,46 @@
+# Everything a person types. Each target first makes the machine able to do it (a second when it already is).
+#   make demo [DOC=FILE_OR_URL]   the whole path, shown step by step
+#   make test [PYTEST='-k name']  linter, types, every test
+#   make check                    the quick part of it
+#   make run                      the appliance in the foreground, on http://localhost:8080
+#   make bench                    figures beside FastMCP's
+
+RUN := packaging/as-user.sh
+PYTEST ?=
+
+.PHONY: setup demo run test check bench lock test-box clean
+
+setup:
+	@packaging/setup.sh
+
+demo: setup
+	@$(RUN) python packaging/demo.py $(if $(DOC),"$$(packaging/lend.sh '$(DOC)')")
+
+run: setup
+	@$(RUN) bmm serve
+
+test: setup
+	@$(RUN) ruff check
+	@$(RUN) mypy
+	@$(RUN) python -m pytest -n 2 --dist loadfile $(PYTEST)
+
+check: setup
+	@$(RUN) ruff check
+	@$(RUN) mypy
+	@$(RUN) python -m pytest -q tests/unit tests/flow $(PYTEST)
+
+bench:
+	@packaging/setup.sh bench
+	@BMM_VENV=bench $(RUN) python packaging/bench.py
+
+lock:
+	@packaging/lock.sh
+
+# A virtual machine with systemd and cgroup v2, as a customer's; emulated, so allow half an hour. Needs root.
+test-box:
+	packaging/box.py up
+	/usr/bin/python3 packaging/mirror.py send . | packaging/box.py run 'rm -rf bmm && mkdir bmm && tar -x -C bmm'
+	packaging/box.py run 'apt-get -qq update && apt-get -qq install -y --no-install-recommends make && make -C bmm demo'
+
+clean:
+	@packaging/clean.sh

@@ -1,0 +1,32 @@
+#!/bin/sh
+# as-user.sh [--here] COMMAND…: run a command as the user who runs bmm, in a clean environment, in the source tree (--here: where we are).
+set -eu
+. "$(dirname "$0")/common.sh"
+
+# What a machine says about its package registries and its trust, and what a person says about this run.
+PASSED='^\(PIP_[A-Z_]*\|UV_[A-Z_]*\|SSL_CERT_[A-Z]*\|[A-Z_]*CA_BUNDLE\|NODE_EXTRA_CA_CERTS\|[a-zA-Z]*_proxy\|[A-Z]*_PROXY\|BMM_[A-Z_]*\|PYTEST_ADDOPTS\|ANTHROPIC_[A-Z_]*\|CI\|TERM\|LANG\|LC_ALL\|TZ\|DEBIAN_FRONTEND\)=.*'
+
+main() {
+    locate
+    folder=$source
+    if [ "$1" = --here ]; then
+        shift
+        folder=$PWD
+    fi
+    for name in $(env | sed -n "s/$PASSED/\1/p"); do
+        eval "set -- \"\$name=\${$name-}\" \"\$@\""
+    done
+    set -- HOME="$BMM_HOME" USER="$BMM_USER" LOGNAME="$BMM_USER" SHELL=/bin/sh XDG_RUNTIME_DIR="$BMM_RUN" \
+        PATH="$launcher:$venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+        BMM_RUNTIME_DIR="${BMM_RUNTIME_DIR:-$BMM_SHARED/runtime}" PYTHONPATH="$source" "$@"
+    if [ -S "$BMM_RUN/bus" ]; then set -- DBUS_SESSION_BUS_ADDRESS="unix:path=$BMM_RUN/bus" "$@"; fi
+    if [ "$(id -u)" != "$BMM_UID" ]; then
+        cd /
+        exec setpriv --reuid="$BMM_UID" --regid="$(id -g "$BMM_USER")" --init-groups -- sh -c "$IN_FOLDER" sh "$folder" "$source" env -i "$@"
+    fi
+    exec sh -c "$IN_FOLDER" sh "$folder" "$source" env -i "$@"
+}
+
+IN_FOLDER='cd "$1" 2>/dev/null || cd "$2" 2>/dev/null || cd /; shift 2; exec "$@"'
+
+main "$@"
