@@ -21,7 +21,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     listen: Annotated[str, Meta(description="Address and port Caddy listens on.")] = "127.0.0.1:8080"
     data_dir: Annotated[str, Meta(description="Where the database, keys, bundles and event files are kept.")] = ""
-    run_dir: Annotated[str, Meta(description="Where the sockets are; must be short (under 60 characters) and on a local disk.")] = ""
+    run_dir: Annotated[str, Meta(description="Where the sockets are; at most 35 bytes long and on a local disk.")] = ""
     runtime_dir: Annotated[str, Meta(description="The unpacked runtime that containers share; empty: `runtime` in data_dir.")] = ""
     allow_unenforced_limits: Annotated[
         bool, Meta(description="Run servers on a host that cannot enforce CPU and memory limits (cgroup v1).")

@@ -1,4 +1,4 @@
-"""`python -m runner guard` serves a container; `python -m runner call` makes one request by hand."""
+"""`python -m runner guard` serves a container; `… call` makes one request by hand, `… schema` prints a spec's JSON Schema."""
 
 import os
 import signal
@@ -17,7 +17,14 @@ def main(argv: list[str]) -> int:
             from runner.call import main as call
 
             return call(rest)
-    sys.stderr.write("usage: python -m runner guard|call …\n")
+        case ["schema"]:
+            import msgspec
+
+            from runner.contract import spec_schema
+
+            sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec_schema()), indent=2).decode() + "\n")
+            return 0
+    sys.stderr.write("usage: python -m runner guard|call|schema …\n")
     return 2
 
 

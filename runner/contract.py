@@ -245,6 +245,12 @@ def encode_spec(spec: ServerSpec) -> bytes:
     return msgspec.json.encode(spec)
 
 
+def spec_schema() -> JsonSchema:
+    """The JSON Schema (2020-12) of a spec, as published in docs/spec.schema.json."""
+    schema = msgspec.json.schema(ServerSpec)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "ServerSpec", **schema}
+
+
 def check_spec(spec: ServerSpec) -> None:
     """Refuse a spec whose parts contradict each other.
 
