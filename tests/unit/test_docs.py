@@ -42,4 +42,4 @@ def test_every_link_between_pages_leads_somewhere() -> None:
 
 def test_the_published_schema_is_that_of_the_spec() -> None:
     published = msgspec.json.decode((ROOT / "docs/spec.schema.json").read_bytes())
-    assert published == spec_schema(), "write it again: python -m runner schema > docs/spec.schema.json"
+    assert published == msgspec.json.decode(msgspec.json.encode(spec_schema())), "write it again: python -m runner schema > docs/spec.schema.json"
