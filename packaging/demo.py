@@ -49,7 +49,7 @@ def main(arguments: list[str]) -> int:
     except (BmmError, subprocess.CalledProcessError, AssertionError) as error:
         say(f"stopped: {getattr(error, 'user_message', error)}")
         return 1
-    say(f"done in {time.monotonic() - begun:.1f} s. The appliance goes on running: `bmm ps` shows it, `bmm down` ends it")
+    say(f"done in {time.monotonic() - begun:.1f} s. The appliance goes on running: `bin/bmm ps` shows it, `bin/bmm down` ends it")
     return 0
 
 
@@ -70,7 +70,7 @@ def run_document(config: Config, document: str, serve_log: Path) -> None:
     placeholders = {key: os.environ.get(key, "demo-placeholder") for key in needed_secrets(spec)}
     for key in placeholders:
         say(
-            f"{key}: {'from the environment' if key in os.environ else 'a placeholder; set the variable, or `bmm secret set demo ' + key + '`'}"
+            f"{key}: {'from the environment' if key in os.environ else 'a placeholder; set the variable, or `bin/bmm secret set demo ' + key + '`'}"
         )
     deploy(config, spec, "demo", secrets=placeholders)
     url = address.endpoint(config.public_url, "demo")
@@ -124,7 +124,7 @@ def compile_document(config: Config, document: str, *options: str) -> bytes:
 def deploy(config: Config, spec: bytes, slug: str, *, secrets: dict[str, str]) -> None:
     step(f"Deploy it as {slug!r}")
     for key, value in secrets.items():
-        subprocess.run(bmm("secret", "set", slug, key), input=value.encode(), check=True)
+        subprocess.run(bmm("secret", "set", slug, key, "--next"), input=value.encode(), check=True)
     subprocess.run(bmm("deploy", "-", "--slug", slug), input=spec, check=True)
 
 

@@ -42,7 +42,7 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
             )
     missing = [need.key for need in spec.secrets if need.required and need.key not in secret_keys]
     if missing:
-        commands = " and ".join(f"`bmm secret set {slug} {key}`" for key in missing)
+        commands = " and ".join(f"`bmm secret set {slug} {key} --next`" for key in missing)
         raise SecretsMissing(f"Secrets are missing: {', '.join(missing)}. Run {commands}, then deploy again")
     for key in sorted(set(secret_keys) - {need.key for need in spec.secrets}):
         yield f"The secret {key} is set, but this spec does not use it; `bmm secret rm {slug} {key}` removes it"

@@ -24,6 +24,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         )
         if name != "ls":
             action.add_argument("key", metavar="KEY")
+        if name == "set":
+            action.add_argument("--next", action="store_true", help="for a version about to be deployed: the running one need not use it")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -34,7 +36,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         return _list(client.get(server_target(args.slug, "secrets"), list[SecretShown]), as_json=args.json)
     target = server_target(args.slug, "secrets", args.key)
     if args.action == "set":
-        client.put(target, msgspec.json.encode(SecretValue(value=_read_value(args.key))))
+        client.put(target, msgspec.json.encode(SecretValue(value=_read_value(args.key), ahead=args.next)))
     else:
         client.delete(target)
     if args.json:

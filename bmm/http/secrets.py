@@ -43,7 +43,7 @@ def put_secret(
 ) -> None:
     now = ids.now()
     server = draft_for(store, organisation_id=organisation_id, slug=slug, now=now)
-    lifecycle.put_secret(store, vault, config.data, server, key=key, value=data.value, actor=ACTOR, now=now)
+    lifecycle.put_secret(store, vault, config.data, server, key=key, value=data.value, ahead=data.ahead, actor=ACTOR, now=now)
     reconciler.make_true(server.id)
 
 

@@ -39,7 +39,10 @@ class Token(Struct, frozen=True, kw_only=True):
 
 
 class SecretValue(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`ahead`: the running version does not use it, the next one will."""
+
     value: str
+    ahead: bool = False
 
 
 class SecretShown(Struct, frozen=True, kw_only=True):

@@ -90,8 +90,12 @@ def delete(store: Store, reconciler: Reconciler, server: Server, *, actor: str, 
     reconciler.make_true(server.id)
 
 
-def put_secret(store: Store, vault: Vault, data: Path, server: Server, *, key: str, value: str, actor: str, now: datetime) -> None:
+def put_secret(
+    store: Store, vault: Vault, data: Path, server: Server, *, key: str, value: str, ahead: bool, actor: str, now: datetime
+) -> None:
     """Set or replace a secret; the running version is handed over to a container that has it.
+
+    `ahead` allows a key that only the next version will use.
 
     Raises:
         BadInput: an illegal or superfluous key, an empty or too long value.
@@ -101,9 +105,11 @@ def put_secret(store: Store, vault: Vault, data: Path, server: Server, *, key: s
     if not value or len(value.encode()) > MOST_SECRET_BYTES:
         raise BadInput(f"The value of {key} must have between 1 and {MOST_SECRET_BYTES} bytes")
     spec = live_spec(store, data, server)
-    if spec is not None and key not in {need.key for need in spec.secrets}:
+    if spec is not None and not ahead and key not in {need.key for need in spec.secrets}:
         needed = ", ".join(need.key for need in spec.secrets) or "none"
-        raise BadInput(f"{server.slug} does not use a secret {key}; it uses {needed}")
+        raise BadInput(
+            f"{server.slug} does not use a secret {key}; it uses {needed}. Add --next to set it for a version you are about to deploy"
+        )
     wrapped = store.one(secrets.data_key(server.organisation_id))
     assert wrapped is not None
     sealed = vault.seal_secret(value, organisation_id=server.organisation_id, data_key=wrapped.data_key, server_id=server.id, key=key)

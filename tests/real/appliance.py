@@ -108,7 +108,7 @@ class Box:
     def deploy(self, slug: str, spec: dict[str, Any]) -> str:
         """Set the shop's key, deploy, and return the endpoint's URL."""
         for need in spec.get("secrets", []):
-            self.bmm("secret", "set", slug, need["key"], stdin=KEY.encode())
+            self.bmm("secret", "set", slug, need["key"], "--next", stdin=KEY.encode())
         deployed: dict[str, Any] = json.loads(self.bmm("deploy", "-", "--slug", slug, "--json", stdin=json.dumps(spec).encode()).stdout)
         return str(deployed["url"])
 
