@@ -1,7 +1,7 @@
 """Everything a container is given: who it is, what it may reach, its secrets, keys and policy."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
 
@@ -47,7 +47,7 @@ class Materials:
             manifest=self._manifest(server, spec, version=desired.version.number, bundle=desired.version.bundle),
             policy=self._policy(server.id),
             jwks=self._trust.jwks(),
-            secrets=self.secret_values(server),
+            secrets=self.secret_values(server, {need.key for need in spec.secrets}),
         )
 
     def trial_of(self, server: Server, spec: ServerSpec, *, bundle: str, container_id: str) -> Launch:
@@ -64,8 +64,8 @@ class Materials:
             trial=True,
         )
 
-    def secret_values(self, server: Server) -> dict[str, str]:
-        """The opened secrets of a server.
+    def secret_values(self, server: Server, keys: Collection[str]) -> dict[str, str]:
+        """The opened secrets of a server that are among these keys.
 
         Raises:
             WrongKey: the master key is not the one they were sealed under.
@@ -79,6 +79,7 @@ class Materials:
                 one.sealed, organisation_id=server.organisation_id, data_key=wrapped.data_key, server_id=server.id, key=one.key
             )
             for one in sealed
+            if one.key in keys
         }
 
     def refresh_controls(self, running: Iterable[str]) -> None:
