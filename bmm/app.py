@@ -36,6 +36,7 @@ from bmm.store.db import Store
 from bmm.vault import Vault
 
 _SWEEP_SECONDS = 3600.0
+_REMIND_SECONDS = 60.0
 
 
 class Appliance:
@@ -43,12 +44,13 @@ class Appliance:
 
     def __init__(self, config: Config, announce: Callable[[str], None]) -> None:
         self.config, self.announce = config, announce
-        self._swept = time.monotonic() - _SWEEP_SECONDS
+        self._swept, self._reminded = time.monotonic() - _SWEEP_SECONDS, time.monotonic()
         self._lock = _lock(config.data)
         self.facts = host.probe(config)
         install = _install_id(config.data)
+        # The key comes first: a database without its key means that the key has been lost, and a new one would open nothing.
+        self.vault = Vault.at(config.data / "master.key", may_make=not (config.data / "bmm.db").exists())
         self.store = Store(config.data / "bmm.db")
-        self.vault = Vault.at(config.data / "master.key")
         self.keys = Keys(self.store, self.vault)
         self.organisation_id = self.store.transact(lambda db: ensure_organisation(db, self.vault, ids.now()))
         self.collector = Collector(self.store)
@@ -114,7 +116,12 @@ class Appliance:
         return {name: _provide(handle) for name, handle in handles.items()}
 
     def _tend(self) -> None:
-        """What every round of the reconciler begins with: companions that are gone come back, and what has expired is forgotten."""
+        """What every round of the reconciler begins with: forgotten builds get a worker, companions that are gone come back, and what has
+        expired is removed."""
+        if time.monotonic() - self._reminded > _REMIND_SECONDS:
+            for build in self.store.all(build_rows.waiting(ids.now())):
+                self.queue.build(build.id)
+            self._reminded = time.monotonic()
         start_companions(self.config)
         if time.monotonic() - self._swept > _SWEEP_SECONDS:
             now = ids.now()
@@ -147,14 +154,15 @@ def start_companions(config: Config) -> None:
     """Start holder, egress and Caddy where they do not run, and give Caddy its configuration."""
     caddyfile = plan.caddyfile(config, plan.bind_addresses(config), plan.TEMPLATE.read_text())
     config.run.mkdir(parents=True, exist_ok=True, mode=0o700)
-    written = config.run / "Caddyfile"
-    is_news = not written.exists() or written.read_text() != caddyfile
-    replace(written, caddyfile.encode())
+    loaded = config.run / "Caddyfile.loaded"
+    replace(config.run / "Caddyfile", caddyfile.encode())
     environ = {**os.environ, "XDG_DATA_HOME": str(config.data / "caddy"), "XDG_CONFIG_HOME": str(config.data / "caddy")}
     for program in companions(config):
         detached.ensure(program, run=config.run, environ=environ if program.name == "caddy" else os.environ)
-    if is_news:
+    # Noted after the fact: if we end in between, or Caddy refuses, the next one loads it.
+    if not loaded.exists() or loaded.read_text() != caddyfile:
         caddy.Caddy(config.run / "caddy.sock").load(caddyfile)
+        replace(loaded, caddyfile.encode())
 
 
 def _provide(handle: object) -> Provide:

@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, get_args
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     listen: Annotated[str, Meta(description="Address and port Caddy listens on.")] = "127.0.0.1:8080"
     data_dir: Annotated[str, Meta(description="Where the database, keys, bundles and event files are kept.")] = ""
-    run_dir: Annotated[str, Meta(description="Where the sockets are; at most 35 bytes long and on a local disk.")] = ""
+    run_dir: Annotated[str, Meta(description="Where the sockets are; at most 31 bytes long and on a local disk.")] = ""
     runtime_dir: Annotated[str, Meta(description="The unpacked runtime that containers share; empty: `runtime` in data_dir.")] = ""
     allow_unenforced_limits: Annotated[
         bool, Meta(description="Run servers on a host that cannot enforce CPU and memory limits (cgroup v1).")
@@ -80,6 +81,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     if path.exists():
         try:
             values |= tomllib.loads(path.read_text())
+        except OSError as error:
+            raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not a TOML file: {error}") from error
     values |= _from_environment(environ)
@@ -98,7 +101,8 @@ def check(config: Config) -> None:
         BadInput: says which and what to write instead.
     """
     url = urlsplit(config.public_url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.path or url.query or url.fragment:
+    is_origin = url.scheme in ("http", "https") and url.hostname and not (url.path or url.query or url.fragment or "@" in url.netloc)
+    if not is_origin or (":" in url.netloc.rpartition("]")[2] and not _is_port(url.netloc.rpartition(":")[2])):
         raise BadInput(
             f'public_url is {config.public_url!r}; it must be an origin such as "https://mcp.example.com", without a path or a final slash'
         )
@@ -106,9 +110,19 @@ def check(config: Config) -> None:
         raise BadInput(
             f"public_url is {config.public_url!r}; plain http works only for localhost, because tokens would cross the network readable"
         )
-    # A Unix socket's path is limited to 107 bytes; a slug has up to 63 and stands in `<run_dir>/in/<slug>.sock`.
-    if len(config.run_dir.encode()) > 35:
-        raise BadInput(f"run_dir {config.run_dir!r} is too long for socket paths; choose one of at most 35 bytes")
+    # A Unix socket's path is limited to 107 bytes; a slug has up to 63 and stands in `<run_dir>/parked/<slug>.sock`.
+    if len(config.run_dir.encode()) > 31:
+        raise BadInput(f"run_dir {config.run_dir!r} is too long for socket paths; choose one of at most 31 bytes")
+    for name, folder in (("data_dir", config.data_dir), ("run_dir", config.run_dir), ("runtime_dir", str(config.runtime))):
+        # Podman reads a relative path as the name of a volume, and a colon as the end of the path.
+        if not folder.startswith("/") or ":" in folder:
+            raise BadInput(f"{name} is {folder!r}; it must be an absolute path without a colon")
+    host, _, port = config.listen.rpartition(":")
+    if not host or not _is_port(port):
+        raise BadInput(f'listen is {config.listen!r}; it must be an address and a port such as "127.0.0.1:8080"')
+    for place, address in config.egress_exceptions.items():
+        if not _is_port(place.rpartition(":")[2]) or not _is_address(address):
+            raise BadInput(f'egress_exceptions has {place!r} = {address!r}; it must be "name:port" = "IP address"')
 
 
 def _defaults(environ: Mapping[str, str], *, installed: bool) -> dict[str, Any]:
@@ -132,6 +146,18 @@ def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
         except msgspec.DecodeError as error:
             raise BadInput(f"{name} must be JSON (such as 256, true or a list): {error}") from error
     return values
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and 0 < int(text) < 65536
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _home(environ: Mapping[str, str]) -> Path:

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bmm.errors import BmmError
 
-_NONCE = 12
+_NONCE, _KEY = 12, 32
 
 
 class WrongKey(BmmError):
@@ -24,14 +24,20 @@ class Vault:
         self._master = master
 
     @classmethod
-    def at(cls, path: Path) -> "Vault":
-        """The vault of the key in this file (32 bytes, mode 0600), which is made on first use."""
+    def at(cls, path: Path, *, may_make: bool = True) -> "Vault":
+        """The vault of the key in this file (32 bytes, mode 0600), which is made on first use.
+
+        Raises:
+            WrongKey: there is no such file and none may be made, or it does not hold a key.
+        """
         if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(descriptor, "wb") as file:
-                file.write(os.urandom(32))
-        return cls(path.read_bytes())
+            if not may_make:
+                raise WrongKey(f"The master key {path} is missing; restore the file that belongs to this data")
+            _make_key(path)
+        master = path.read_bytes()
+        if len(master) != _KEY:
+            raise WrongKey(f"{path} holds {len(master)} bytes and not a key of {_KEY}; restore the file that belongs to this data")
+        return cls(master)
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Seal under the master key."""
@@ -63,6 +69,22 @@ class Vault:
 
     def _unwrap(self, data_key: bytes, organisation_id: str) -> bytes:
         return self.open(data_key, f"data-key:{organisation_id}")
+
+
+def _make_key(path: Path) -> None:
+    """Whole and on disk before anything is sealed under it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.partial")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(os.urandom(_KEY))
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def _secret_context(organisation_id: str, server_id: str, key: str) -> str:

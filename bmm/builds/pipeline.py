@@ -13,7 +13,7 @@ from bmm.builds.trial import try_out
 from bmm.config import Config
 from bmm.core.build import Build, BuildStatus
 from bmm.core.server import Server, Version
-from bmm.errors import BmmError
+from bmm.errors import BmmError, Conflict
 from bmm.servers import bundles
 from bmm.servers.launch import Launcher
 from bmm.servers.material import Materials
@@ -24,6 +24,8 @@ from runner.contract import ServerSpec
 
 log = logging.getLogger("bmm.builds")
 LEASE = timedelta(minutes=5)
+MOST_ATTEMPTS = 5
+"""A build that takes the appliance down with it must not do so at every start."""
 
 
 class Pipeline:
@@ -43,6 +45,8 @@ class Pipeline:
         build = self._store.one(builds.by_id(build_id))
         assert build is not None
         try:
+            if build.attempt > MOST_ATTEMPTS and build.version is None:
+                raise Conflict(f"The build was interrupted {MOST_ATTEMPTS} times; the appliance's log may say why. Deploy again")
             self._run(build)
         except BmmError as error:
             self._fail(build, code=error.code, sentence=error.user_message)
@@ -56,8 +60,7 @@ class Pipeline:
         server = self._store.one(servers.by_id(build.server_id))
         assert server is not None
         spec = read_spec(build.spec)
-        number = build.version
-        if number is None:
+        if build.version is None:
             with self._step(build, BuildStatus.CHECKING, f"{len(spec.tools)} tools, {len(spec.hosts)} hosts, {len(spec.secrets)} secrets"):
                 self._check(build, server, spec)
             with self._step(build, BuildStatus.BUNDLING):
@@ -65,11 +68,13 @@ class Pipeline:
                 self._store.apply(builds.bundled(build.id, bundle), self._tell(build, "bundling", f"bundle {bundle[:12]}"))
             with self._step(build, BuildStatus.TRIAL):
                 self._try_out(build, server, spec, bundle)
-            number = self._store.transact(lambda db: _publish(db, build, bundle, spec.name))
-        with self._step(build, BuildStatus.PUBLISHING, f"version {number}"):
-            self._make_live(build, server, number)
-        now = ids.now()
-        self._store.apply(builds.finish_live(build.id, now), builds.tell(build.id, "live", f"version {number} answers", now=now))
+        # Two builds of one server publish one after the other: each is judged by its own version.
+        with self._reconciler.alone(server.slug):
+            number = build.version or self._store.transact(lambda db: _publish(db, build, bundle, spec.name))
+            with self._step(build, BuildStatus.PUBLISHING, f"version {number}"):
+                self._make_live(build, number)
+            now = ids.now()
+            self._store.apply(builds.finish_live(build.id, now), builds.tell(build.id, "live", f"version {number} answers", now=now))
 
     def _check(self, build: Build, server: Server, spec: ServerSpec) -> None:
         keys = [secret.key for secret in self._store.all(secrets.of_server(server.id))]
@@ -81,12 +86,15 @@ class Pipeline:
         with self._launcher.trial(candidate) as private:
             self._store.apply(self._tell(build, "trial", try_out(private, spec)))
 
-    def _make_live(self, build: Build, server: Server, number: int) -> None:
+    def _make_live(self, build: Build, number: int) -> None:
+        server = self._store.one(servers.by_id(build.server_id))
+        if server is None or server.version != number:
+            raise Conflict(f"Another version was chosen before version {number} went live")
         try:
             self._reconciler.make_true(server.id)
-        except BmmError:
+        except Exception:
             # The version passed its trial and still cannot start: what ran before is wanted again.
-            self._store.transact(lambda db: _withdraw(db, server.id, number))
+            self._store.transact(lambda db: _withdraw(db, build, number))
             self._reconciler.wake()
             raise
 
@@ -114,24 +122,24 @@ def _publish(db: sqlite3.Connection, build: Build, bundle: str, name: str) -> in
     now = ids.now()
     last = one(db, servers.last_version(build.server_id))
     number = (last.value if last and last.value else 0) + 1
+    before = one(db, servers.by_id(build.server_id))
     version = Version(server_id=build.server_id, number=number, bundle=bundle, build_id=build.id, created_at=now)
     run(
         db,
         servers.insert_version(version),
-        builds.published_as(build.id, number),
+        builds.published_as(build.id, number, replaces=before.version if before else None),
         servers.run_version(build.server_id, number, name=name, now=now),
     )
     return number
 
 
-def _withdraw(db: sqlite3.Connection, server_id: str, number: int) -> None:
-    """Want the newest version below `number` that went live, unless somebody has chosen another one meanwhile."""
-    server = one(db, servers.by_id(server_id))
-    if server is None or server.version != number:
+def _withdraw(db: sqlite3.Connection, build: Build, number: int) -> None:
+    """Want the version again that was wanted before, unless somebody has chosen another one meanwhile."""
+    server, published = one(db, servers.by_id(build.server_id)), one(db, builds.by_id(build.id))
+    if server is None or published is None or server.version != number:
         return
-    before = one(db, servers.last_live_before(server_id, number))
     now = ids.now()
-    if before is None or before.value is None:
-        run(db, servers.run_none(server_id, now))
+    if published.replaces is None:
+        run(db, servers.run_none(server.id, now))
     else:
-        run(db, servers.run_version(server_id, before.value, name=server.name, now=now))
+        run(db, servers.run_version(server.id, published.replaces, name=server.name, now=now))

@@ -34,7 +34,8 @@ def request_build(store: Store, config: Config, *, organisation_id: str, slug: s
         server = one(db, servers.by_slug(organisation_id, slug)) or reserve(db, organisation_id, slug, name=spec.name, now=now)
         build = Build(
             id=ids.new_id("bld"), organisation_id=organisation_id, server_id=server.id, spec=encode_spec(spec).decode(),
-            status=BuildStatus.QUEUED, attempt=0, bundle=None, version=None, error_code=None, error=None, created_at=now, finished_at=None,
+            status=BuildStatus.QUEUED, attempt=0, bundle=None, version=None, replaces=None,
+            error_code=None, error=None, created_at=now, finished_at=None,
         )  # fmt: skip
         run(
             db,

@@ -1,5 +1,6 @@
 """The trial: a candidate in the real sandbox, without network, must be what its spec says before anybody can reach it."""
 
+import http.client
 from pathlib import Path
 from typing import Any
 
@@ -68,9 +69,9 @@ def _ask(private: Path, method: str, params: dict[str, Any], *, name: str | None
     try:
         answer = ask_privately(private, "POST", "/mcp", body=msgspec.json.encode(message), headers=headers)
         decoded = msgspec.json.decode(answer.body, type=dict[str, Any])
-    except (OSError, msgspec.MsgspecError) as error:
+    except (OSError, http.client.HTTPException, msgspec.MsgspecError) as error:
         raise TrialFailed(f"The candidate did not answer {method}: {error}") from error
     result = decoded.get("result")
     if not isinstance(result, dict):
-        raise TrialFailed(f"The candidate answered {method} with an error: {decoded.get('error', decoded)}")
+        raise TrialFailed(f"The candidate answered {method} with an error: {str(decoded.get('error', decoded))[:500]}")
     return result

@@ -8,9 +8,10 @@ import os
 import sys
 from collections.abc import Sequence
 from types import ModuleType
+from typing import NoReturn
 
 from bmm.config import load
-from bmm.errors import BmmError
+from bmm.errors import BadInput, BmmError
 
 COMMANDS = (
     "serve", "down", "config", "compile", "call", "deploy", "ps", "logs", "calls", "secret", "rollback", "rm", "token", "hold", "egress",
@@ -22,14 +23,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 for what went wrong on the way, 2 for what was asked wrongly."""
     words = list(sys.argv[1:] if argv is None else argv)
     parser = _parser(words)
-    args = parser.parse_args(words)
-    if args.command is None:
-        parser.print_help()
-        return 2
     try:
+        args = parser.parse_args(words)
+        if args.command is None:
+            parser.print_help()
+            return 2
         return int(_module(args.command).run(args, load()))
     except BmmError as error:
-        _complain(error, as_json=args.json)
+        _complain(error, as_json="--json" in words)
         return 2 if error.permanent else 1
     except KeyboardInterrupt:
         return 130
@@ -38,18 +39,32 @@ def main(argv: Sequence[str] | None = None) -> int:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        _complain(BmmError(f"That did not work: {about}"), as_json="--json" in words)
+        return 1
+
+
+class _Parser(argparse.ArgumentParser):
+    as_json = False
+
+    def error(self, message: str) -> NoReturn:
+        if self.as_json:
+            raise BadInput(message)
+        super().error(message)
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    _Parser.as_json = "--json" in words
+    parser = _Parser(
         prog="bmm", description="Describe your tool. We host the server. AI uses it.",
         epilog="example:\n  bmm deploy shop.json --slug shop", formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON for programs instead of text for people")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     # Only the command that was asked for loads its module; the help needs them all.
-    asked = next((word for word in words if word in COMMANDS), None)
-    for name in COMMANDS if asked is None else (asked,):
+    asked = next((word for word in words if not word.startswith("-")), None)
+    for name in (asked,) if asked in COMMANDS else COMMANDS:
         module = _module(name)
         sub = commands.add_parser(
             name, help=module.HELP, description=module.HELP, epilog=f"example:\n  {module.EXAMPLE}",

@@ -1,6 +1,7 @@
 """The command line's way to the appliance: the JSON API over the admin socket."""
 
 import http.client
+import time
 from collections.abc import Iterator
 from typing import TypeVar
 from urllib.parse import quote
@@ -14,7 +15,10 @@ from bmm.errors import BmmError, NotReachable
 from bmm.unix_http import UnixConnection
 
 T = TypeVar("T")
-_SECONDS = 60.0
+_SECONDS = 120.0
+"""Longer than any change may take: a start, a hand-over and the end of the container before."""
+_RESTART_SECONDS = 30.0
+_LOOK_AGAIN = 0.2
 
 
 class _Problem(Struct):
@@ -43,9 +47,15 @@ class Client:
 
     def events(self, target: str) -> Iterator[tuple[str, bytes]]:
         """Server-sent events as (event, data); a cut connection is taken up again after the last id."""
-        last = ""
+        last, lost = "", 0.0
         while True:
-            connection, answer = self._open("GET", target, None, {"Last-Event-ID": last} if last else {})
+            try:
+                connection, answer = self._open("GET", target, None, {"Last-Event-ID": last} if last else {})
+            except NotReachable:
+                if not lost or time.monotonic() > lost + _RESTART_SECONDS:
+                    raise
+                time.sleep(_LOOK_AGAIN)
+                continue
             try:
                 event, data = "message", b""
                 for line in answer:
@@ -65,11 +75,16 @@ class Client:
                 pass
             finally:
                 connection.close()
+            # A restart of the appliance cuts the connection; the build goes on after it.
+            lost = time.monotonic()
+            time.sleep(_LOOK_AGAIN)
 
     def _ask(self, method: str, target: str, body: bytes | None) -> bytes:
         connection, answer = self._open(method, target, body, {})
         try:
             return answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReachable("The appliance ended while it was answering; look whether it did what was asked") from error
         finally:
             connection.close()
 
@@ -82,14 +97,25 @@ class Client:
         try:
             connection.request(method, target, body=body, headers=headers)
             answer = connection.getresponse()
-        except (OSError, http.client.HTTPException) as error:
+        except (FileNotFoundError, ConnectionRefusedError) as error:
             connection.close()
             raise NotReachable(f"The appliance does not answer on {self._path}; start it with `bmm serve`") from error
+        except (OSError, http.client.HTTPException) as error:
+            connection.close()
+            raise NotReachable(f"The appliance did not answer on {self._path}: {_why(error)}") from error
         if answer.status >= 400:
             problem = _problem(answer.read())
             connection.close()
             raise _as_error(problem, answer.status)
         return connection, answer
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return f"it took more than {_SECONDS:.0f} s; look whether it did what was asked"
+    if isinstance(error, PermissionError):
+        return "it belongs to another user"
+    return str(error)
 
 
 def server_target(slug: str, *more: str) -> str:

@@ -1,6 +1,7 @@
 """`bmm deploy`: a spec becomes a live version of a server."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -8,7 +9,8 @@ import msgspec
 
 from bmm.config import Config
 from bmm.core.build import Build, BuildEvent, BuildStatus
-from bmm.errors import BadInput
+from bmm.errors import BadInput, BmmError, EngineFailed, NotReachable
+from bmm.http.shapes import MOST_SPEC_BYTES
 
 HELP = "build and publish a spec; the version before serves until the new one answers"
 EXAMPLE = "bmm compile openapi shop.yaml > shop.json && bmm deploy shop.json --slug shop"
@@ -35,7 +37,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             _print_step(msgspec.json.decode(data, type=BuildEvent))
     assert build is not None
     if build.status is not BuildStatus.LIVE:
-        raise BadInput(f"{args.slug} was not deployed: {build.error}")
+        raise _failure(args.slug, build)
     shown = client.get(server_target(args.slug), Shown)
     if args.json:
         as_json({"build": build.id, "version": build.version, "url": shown.url, "snippets": shown.snippets})
@@ -46,16 +48,26 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
+def _failure(slug: str, build: Build) -> BmmError:
+    error = BmmError(f"{slug} was not deployed: {build.error}")
+    error.code = build.error_code or error.code
+    error.permanent = error.code not in (EngineFailed.code, NotReachable.code, BmmError.code)
+    return error
+
+
 def read_document(name: str) -> bytes:
     """A file's content, or standard input for `-`.
 
     Raises:
-        BadInput: it cannot be read, or is empty.
+        BadInput: it cannot be read, is empty or too large.
     """
     try:
-        content = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+        with contextlib.nullcontext(sys.stdin.buffer) if name == "-" else Path(name).open("rb") as file:
+            content = file.read(MOST_SPEC_BYTES + 1)
     except OSError as error:
         raise BadInput(f"{name} cannot be read: {error.strerror}") from error
+    if len(content) > MOST_SPEC_BYTES:
+        raise BadInput(f"{name} is too large; a spec has at most {MOST_SPEC_BYTES} bytes")
     if not content.strip():
         raise BadInput(f"{'Standard input' if name == '-' else name} is empty")
     return content

@@ -4,9 +4,11 @@ import argparse
 import contextlib
 import os
 import signal
+import time
 from pathlib import Path
 
 from bmm.config import Config
+from bmm.errors import EngineFailed, NotReachable
 
 HELP = "end everything: the appliance, its servers, the front door, the egress gateway and the holder of the sockets"
 EXAMPLE = "bmm down"
@@ -23,16 +25,22 @@ def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.servers.podman import Podman
 
     ended: list[str] = []
+    failure: EngineFailed | None = None
     if _end_serve(config.data / "lock"):
         ended.append("serve")
     install = config.data / "install-id"
     if install.exists():
         podman = Podman(config.podman, install.read_text().strip(), os.environ)
-        for one in podman.list():
-            podman.remove(one.name)
-            ended.append(one.name)
+        try:
+            for one in podman.list():
+                podman.remove(one.name)
+                ended.append(one.name)
+        except EngineFailed as error:
+            failure = error
     # The front door first: nobody should be sent to what is about to go.
     ended += [program.name for program in reversed(companions(config)) if detached.end(program, run=config.run)]
+    if failure is not None:
+        raise failure
     if args.json:
         as_json({"ended": ended})
     else:
@@ -48,16 +56,28 @@ def _end_serve(lock: Path) -> bool:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            with contextlib.suppress(ProcessLookupError, ValueError):
-                _end_process(int(file.read()))
-                return True
+            _end_process(_holder(lock))
+            return True
     return False
+
+
+def _holder(lock: Path) -> int:
+    """The process that has the lock. It writes its number a moment after it took it; the one before may be anybody's by now."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        with contextlib.suppress(ValueError, OSError):
+            pid = int(lock.read_text())
+            if any(one.samefile(lock) for one in Path(f"/proc/{pid}/fd").iterdir() if one.exists()):
+                return pid
+        time.sleep(0.05)
+    raise NotReachable(f"Some process holds {lock}, and it is not known which; end it and run `bmm down` again")
 
 
 def _end_process(pid: int) -> None:
     from bmm.servers.deaths import ended
 
-    os.kill(pid, signal.SIGTERM)
-    if not ended(pid, 20):
-        os.kill(pid, signal.SIGKILL)
-        ended(pid, 5)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+        if not ended(pid, 20):
+            os.kill(pid, signal.SIGKILL)
+            ended(pid, 5)

@@ -8,7 +8,7 @@ import msgspec
 
 from bmm.config import Config
 from bmm.errors import BadInput
-from bmm.http.shapes import SecretShown, SecretValue
+from bmm.http.shapes import MOST_SECRET_BYTES, SecretShown, SecretValue
 
 HELP = "set, list or remove a server's secrets; a value comes from the terminal or standard input"
 EXAMPLE = "bmm secret set shop SHOP_API_KEY < key.txt"
@@ -30,6 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.client import Client, server_target
+    from bmm.cli.output import as_json
 
     client = Client(config)
     if args.action == "ls":
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     else:
         client.delete(target)
     if args.json:
-        print(f'{{"slug": "{args.slug}", "key": "{args.key}", "done": "{args.action}"}}')
+        as_json({"slug": args.slug, "key": args.key, "done": args.action})
     else:
         print(f"{args.key} {'set' if args.action == 'set' else 'removed'}")
     return 0
@@ -48,8 +49,15 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _read_value(key: str) -> str:
     if sys.stdin.isatty():
-        return getpass.getpass(f"{key}: ")
-    value = sys.stdin.read()
+        try:
+            return getpass.getpass(f"{key}: ")
+        except EOFError as error:
+            raise BadInput(f"No value was given for {key}") from error
+    try:
+        value = sys.stdin.buffer.read(MOST_SECRET_BYTES + 3).decode()
+    except UnicodeDecodeError:
+        # Without the cause: it holds the bytes.
+        raise BadInput(f"The value of {key} is not UTF-8; secrets are text") from None
     if "\0" in value:
         raise BadInput(f"The value of {key} holds a NUL byte; secrets are text")
     return value.removesuffix("\n").removesuffix("\r")

@@ -21,7 +21,7 @@ class BuildStatus(StrEnum):
 
 
 class Build(Struct, frozen=True, kw_only=True):
-    """A row of `builds`. `spec` is canonical JSON; `error` a sentence for a person."""
+    """A row of `builds`. `spec` is canonical JSON; `replaces` the version wanted before it; `error` a sentence for a person."""
 
     id: str
     organisation_id: str
@@ -31,6 +31,7 @@ class Build(Struct, frozen=True, kw_only=True):
     attempt: int
     bundle: str | None
     version: int | None
+    replaces: int | None
     error_code: str | None
     error: str | None
     created_at: datetime

@@ -16,7 +16,7 @@ def caddyfile(config: Config, addresses: tuple[str, ...], template: str) -> str:
     return Template(template).substitute(
         admin_socket=f"{config.run}/caddy.sock",
         global_options="auto_https off" if url.scheme == "http" else "",
-        site=f"{url.scheme}://{url.hostname}:{port}",
+        site=f"{url.scheme}://{f'[{url.hostname}]' if ':' in (url.hostname or '') else url.hostname}:{port}",
         other_names=f"{url.scheme}://:{port}",
         bind=" ".join(addresses),
         run=config.run,

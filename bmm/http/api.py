@@ -15,7 +15,7 @@ from bmm.core.call import Call, LogLine
 from bmm.core.server import Overview, Server
 from bmm.errors import BadInput, Conflict
 from bmm.http.parts import OrganisationId, TheCollector, TheConfig, TheKeys, TheQueue, TheReconciler, TheStore
-from bmm.http.shapes import Accepted, RollBack, Shown, Token, TokenWish
+from bmm.http.shapes import MOST_SPEC_BYTES, Accepted, RollBack, Shown, Token, TokenWish
 from bmm.oauth.tokens import personal_token
 from bmm.servers import lifecycle
 from bmm.servers.install import snippets
@@ -23,7 +23,6 @@ from bmm.store import calls, servers
 from bmm.store.db import Store
 
 ACTOR = "operator"
-MOST_SPEC_BYTES = 16 * 1024 * 1024
 MOST_DAYS = 366
 
 
@@ -50,11 +49,13 @@ async def deploy(
     document = await request.body()
     if len(document) > MOST_SPEC_BYTES:
         raise BadInput(f"The spec has {len(document)} bytes; at most {MOST_SPEC_BYTES} are possible")
-    build = await asyncio.to_thread(
-        lambda: request_build(store, config, organisation_id=organisation_id, slug=slug, document=document, actor=ACTOR, now=ids.now())
-    )
-    queue.build(build.id)
-    return Accepted(build_id=build.id)
+
+    def ask() -> Accepted:
+        build = request_build(store, config, organisation_id=organisation_id, slug=slug, document=document, actor=ACTOR, now=ids.now())
+        queue.build(build.id)
+        return Accepted(build_id=build.id)
+
+    return await asyncio.to_thread(ask)
 
 
 @delete("/api/servers/{slug:str}", status_code=204, sync_to_thread=True)

@@ -1,6 +1,7 @@
 """The JSON API on the admin socket: a build and its story, which a reader follows live and resumes after a break."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -31,7 +32,7 @@ async def follow_build(
 ) -> ServerSentEvent:
     """Server-sent events: `event` lines as JSON with increasing ids, then one `end` with the finished build."""
     await _find(store, organisation_id, build_id)
-    after = int(last_event_id) if last_event_id and last_event_id.isdigit() else 0
+    after = int(last_event_id) if last_event_id and re.fullmatch("[0-9]{1,18}", last_event_id) else 0
     return ServerSentEvent(_story(store, build_id, after))
 
 

@@ -1,11 +1,15 @@
 """What the JSON API takes and gives, for the handlers and for the command line; imports nothing heavy."""
 
 from datetime import datetime
+from typing import Annotated
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from bmm.core.server import Version
 from bmm.servers.install import Snippet
+
+MOST_SPEC_BYTES = 16 * 1024 * 1024
+MOST_SECRET_BYTES = 64 * 1024
 
 
 class Accepted(Struct, frozen=True, kw_only=True):
@@ -26,7 +30,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 
 class RollBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    version: int | None = None
+    version: Annotated[int, Meta(ge=1, le=2**53)] | None = None
 
 
 class TokenWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -3,7 +3,7 @@
 import os
 import socket
 
-from bmm.servers.sockets import Sockets, StillHeld
+from bmm.servers.sockets import HeldSocket, Sockets, StillHeld
 
 
 class Addresses:
@@ -31,8 +31,9 @@ class Addresses:
     def publish(self, slug: str) -> None:
         self._sockets.publish(slug)
 
-    def published(self) -> frozenset[str]:
-        return self._sockets.published()
+    def list(self) -> tuple[HeldSocket, ...]:
+        """Every address there is, published or not."""
+        return self._sockets.list()
 
     def park(self, slug: str) -> None:
         """Move the name aside, so that the front door answers at once."""

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bmm.servers.control import replace
+from bmm.servers.control import replace, sync
 from runner.contract import ServerSpec, decode_spec, encode_spec
 
 
@@ -24,8 +24,10 @@ def store(data: Path, spec: ServerSpec) -> str:
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-"))
     partial.chmod(0o755)
     replace(partial / "spec.json", content)
+    sync(partial)
     try:
         partial.rename(target)
+        sync(target.parent)  # the store will name it, and must not outlast it in a power cut
     except OSError:
         # Another build of the same spec was quicker; its folder has the same content by its name.
         shutil.rmtree(partial)

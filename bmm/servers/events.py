@@ -1,6 +1,7 @@
 """Reads what containers append to their event files into the store, exactly once, and frees what it has read."""
 
 import ctypes
+import logging
 import os
 import threading
 from pathlib import Path
@@ -12,7 +13,10 @@ from bmm.store import calls, servers
 from bmm.store.db import Stale, Statement, Store
 from runner.contract import CallEvent, Event
 
+log = logging.getLogger("bmm.events")
 _CHUNK = 1 << 20
+_LONGEST_LINE = 8 << 20
+"""More than the guard keeps of lines it could not write at once."""
 _KEEP_SIZE_AND_PUNCH = 0x01 | 0x02
 _BLOCK = 4096
 _decoder = msgspec.json.Decoder(Event)
@@ -31,7 +35,10 @@ class Collector:
         """Read every open event file to its present end."""
         with self._lock:
             for container in self._store.all(servers.open_containers()):
-                self._read(container)
+                try:
+                    self._read(container)
+                except OSError as error:  # of this file alone; what was not read is read the next time
+                    log.error("%s cannot be read: %s", container.event_file, error)
 
     def read_to_end(self, container_id: str) -> None:
         """Read the file of a container that has ended."""
@@ -49,10 +56,13 @@ class Collector:
         with path.open("r+b") as file:
             while True:
                 file.seek(offset)
-                lines, _, _ = file.read(_CHUNK).rpartition(b"\n")
-                if not lines:
+                chunk = file.read(_CHUNK)
+                if b"\n" not in chunk:
+                    chunk += file.read(_LONGEST_LINE)
+                end = offset + chunk.rfind(b"\n") + 1
+                if end == offset:
                     break
-                end = offset + len(lines) + 1
+                lines = chunk[: end - offset - 1]
                 statements = [made for line in lines.split(b"\n") if (made := _store_line(line, container, server.organisation_id))]
                 try:
                     self._store.apply(*statements, calls.advance(container.id, start=offset, end=end))

@@ -91,9 +91,9 @@ class Launcher:
         """A candidate's private socket, for as long as the block runs; nothing of it is left afterwards."""
         self._trials.add(launch.container_id)
         try:
-            with socket.socket(socket.AF_UNIX) as nobody:  # it gets an address only its own kernel entry knows
-                nobody.bind("")
-                nobody.listen(1)
+            name = self.private_socket(launch.container_id)
+            with _listen(name) as nobody:
+                name.unlink()  # nobody can dial it any more; an abstract name could be by every local user
                 self.start(launch, nobody)
             yield self.private_socket(launch.container_id)
         finally:
@@ -118,7 +118,7 @@ class Launcher:
     def traces(self) -> set[str]:
         """The ids of all containers that left something on the host."""
         run, data = self._config.run, self._config.data
-        places = (run / "prv", run / "out", data / "control", data / "events")
+        places = (run / "prv", run / "out", data / "control", data / "events", data / "egress")
         return {path.stem for place in places if place.exists() for path in place.iterdir() if not path.name.startswith(".")}
 
     def event_file(self, container_id: str) -> Path:

@@ -1,5 +1,6 @@
 """What an owner does with a server that exists: choose a version, set secrets, delete."""
 
+import contextlib
 import re
 import sqlite3
 from datetime import datetime
@@ -10,7 +11,7 @@ from bmm.errors import BadInput, Conflict, NotFound
 from bmm.servers import bundles
 from bmm.servers.reconcile import Reconciler
 from bmm.store import audit, builds, oauth, secrets, servers
-from bmm.store.db import Store, one, run
+from bmm.store.db import Stale, Store, one, run
 from bmm.vault import Vault
 from runner.contract import SECRET_KEY, ServerSpec
 
@@ -36,13 +37,20 @@ def roll_back(store: Store, reconciler: Reconciler, server: Server, *, number: i
         NotFound: there is no such version, or none before the present one.
         EngineFailed: it could not be started; the present version runs on.
     """
-    if server.version is None:
-        raise Conflict(f"{server.slug} has no live version to roll back from")
+    with reconciler.alone(server.slug):
+        return _roll_back(store, reconciler, server.id, number=number, actor=actor, now=now)
+
+
+def _roll_back(store: Store, reconciler: Reconciler, server_id: str, *, number: int | None, actor: str, now: datetime) -> int:
+    server = store.one(servers.by_id(server_id))
+    if server is None or server.version is None:
+        raise Conflict("There is no live version to roll back from")
+    present = server.version
     if number is None:
-        before = store.one(servers.last_live_before(server.id, server.version))
+        before = store.one(servers.last_live_before(server.id, present))
         number = before.value if before else None
         if number is None:
-            raise NotFound(f"{server.slug} has no version before {server.version}")
+            raise NotFound(f"{server.slug} has no version before {present}")
     if store.one(servers.version(server.id, number)) is None:
         known = ", ".join(str(version.number) for version in store.all(servers.versions(server.id)))
         raise NotFound(f"{server.slug} has no version {number}; it has {known}")
@@ -63,7 +71,8 @@ def roll_back(store: Store, reconciler: Reconciler, server: Server, *, number: i
     try:
         reconciler.make_true(server.id)
     except Exception:
-        store.apply(servers.run_version(server.id, server.version, name=server.name, now=now))
+        with contextlib.suppress(Stale):  # deleted meanwhile
+            store.apply(servers.run_version(server.id, present, name=server.name, now=now))
         reconciler.wake()
         raise
     return number
@@ -113,12 +122,21 @@ def put_secret(
     wrapped = store.one(secrets.data_key(server.organisation_id))
     assert wrapped is not None
     sealed = vault.seal_secret(value, organisation_id=server.organisation_id, data_key=wrapped.data_key, server_id=server.id, key=key)
-    store.apply(
-        secrets.put(server.id, secrets.SealedSecret(key=key, organisation_id=server.organisation_id, sealed=sealed, updated_at=now)),
-        audit.wrote(
-            actor=actor, action="secret.set", target=server.id, now=now, organisation_id=server.organisation_id, detail={"key": key}
-        ),
-    )
+    secret = secrets.SealedSecret(key=key, organisation_id=server.organisation_id, sealed=sealed, updated_at=now)
+
+    def put(db: sqlite3.Connection) -> None:
+        fresh = one(db, servers.by_id(server.id))
+        if fresh is None or fresh.status == "deleted":
+            raise NotFound(f"{server.slug} has been deleted")
+        run(
+            db,
+            secrets.put(server.id, secret),
+            audit.wrote(
+                actor=actor, action="secret.set", target=server.id, now=now, organisation_id=server.organisation_id, detail={"key": key}
+            ),
+        )
+
+    store.transact(put)
 
 
 def remove_secret(store: Store, data: Path, server: Server, *, key: str, actor: str, now: datetime) -> None:

@@ -74,7 +74,7 @@ def _own_cgroups(pid: int, root: Path) -> list[Path]:
     if path is None:
         return []
     leaf = root / "sys/fs/cgroup" / path.lstrip("/")
-    # crun puts the process into a child named so, and the limits on the scope that systemd made.
+    # crun puts the process into a child named so of the scope that systemd made; the limits are on either, by its version.
     return [leaf, leaf.parent] if leaf.name == "container" else [leaf]
 
 

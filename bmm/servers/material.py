@@ -1,5 +1,6 @@
 """Everything a container is given: who it is, what it may reach, its secrets, keys and policy."""
 
+import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterable
 
@@ -88,7 +89,8 @@ class Materials:
         for container in self._store.all(servers.open_containers()):
             path = control.folder(self._config.data, container.id)
             if container.id in names and path.exists():
-                control.refresh(path, jwks=jwks, policy=self._policy(container.server_id))
+                with contextlib.suppress(FileNotFoundError):  # it has been buried at this very moment
+                    control.refresh(path, jwks=jwks, policy=self._policy(container.server_id))
 
     def forget(self, container_id: str) -> None:
         """Close a container's way out."""

@@ -89,6 +89,8 @@ class Podman:
                 raise EngineFailed(f"{self._executable} is not installed; run `apt-get install podman`") from error
             except TimeoutError as error:
                 raise EngineFailed(f"podman {verb} did not finish within {_DEADLINES[verb]:.0f} s") from error
+            except OSError as error:
+                raise EngineFailed(f"podman {verb} could not be started: {error.strerror or error}") from error
             out.seek(0)
             err.seek(0)
             if code != 0:
@@ -112,6 +114,7 @@ def spawn_and_wait(line: Sequence[str], environ: Mapping[str, str], *, out: int,
         pid = os.posix_spawnp(
             line[0], list(line), environ,
             file_actions=[(os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0), *((os.POSIX_SPAWN_DUP2, a, b) for a, b in moves)],
+            setpgroup=0,  # Ctrl-C at `bmm serve` is not meant for it: a start in the middle would be torn
             setsigmask=(),
         )  # fmt: skip
     finally:

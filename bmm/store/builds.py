@@ -6,7 +6,7 @@ from bmm.core.build import Build, BuildEvent, BuildStatus
 from bmm.ids import text
 from bmm.store.db import Query, Statement
 
-_BUILD = "id, organisation_id, server_id, spec, status, attempt, bundle, version, error_code, error, created_at, finished_at"
+_BUILD = "id, organisation_id, server_id, spec, status, attempt, bundle, version, replaces, error_code, error, created_at, finished_at"
 
 
 def insert(build: Build, *, created_by: str) -> Statement:
@@ -32,6 +32,18 @@ def by_id(build_id: str) -> Query[Build]:
 
 def unfinished() -> Query[Build]:
     return Query(f"SELECT {_BUILD} FROM builds WHERE finished_at IS NULL ORDER BY created_at", {}, Build)
+
+
+def waiting(now: datetime) -> Query[Build]:
+    """Builds that nobody works on: their message was lost, or whoever had them did not come to an end."""
+    return Query(
+        f"""
+        SELECT {_BUILD} FROM builds
+        WHERE finished_at IS NULL AND (lease_until IS NULL OR lease_until < :now) ORDER BY created_at
+        """,
+        {"now": text(now)},
+        Build,
+    )
 
 
 def claim(build_id: str, *, now: datetime, until: datetime) -> Statement:
@@ -63,9 +75,12 @@ def bundled(build_id: str, bundle: str) -> Statement:
     )
 
 
-def published_as(build_id: str, version: int) -> Statement:
+def published_as(build_id: str, version: int, *, replaces: int | None) -> Statement:
+    """`replaces` is the version that was wanted until now; it is wanted again if the new one cannot start."""
     return Statement(
-        "UPDATE builds SET version = :version WHERE id = :id AND version IS NULL", {"id": build_id, "version": version}, expect=1
+        "UPDATE builds SET version = :version, replaces = :replaces WHERE id = :id AND version IS NULL",
+        {"id": build_id, "version": version, "replaces": replaces},
+        expect=1,
     )
 
 

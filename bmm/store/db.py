@@ -5,10 +5,11 @@ so exactly one connection of one process does both.
 """
 
 import asyncio
+import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -61,20 +62,26 @@ class Store:
         path.parent.mkdir(parents=True, exist_ok=True)
         migrate(path)
         self._path = path
-        self._local = threading.local()
-        self._readers: list[sqlite3.Connection] = []
+        self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._async_reader: aiosqlite.Connection | None = None
         self._opening = asyncio.Lock()
         self._work: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
-        self._writer = threading.Thread(target=self._write_loop, name="store-writer", daemon=True)
+        # Opened here, so that a database that cannot be written stops the start instead of a thread that everybody waits for.
+        db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        db.row_factory = sqlite3.Row
+        db.executescript(_WRITER_PRAGMAS)
+        self._writer = threading.Thread(target=self._write_loop, args=(db,), name="store-writer", daemon=True)
         self._writer.start()
 
     def one(self, query: Query[T]) -> T | None:
-        row = self._reader().execute(query.sql, query.params).fetchone()
+        with self._reader() as db:
+            row = db.execute(query.sql, query.params).fetchone()
         return None if row is None else _decode(row, query.row)
 
     def all(self, query: Query[T]) -> list[T]:
-        return [_decode(row, query.row) for row in self._reader().execute(query.sql, query.params)]
+        with self._reader() as db:
+            found = db.execute(query.sql, query.params).fetchall()
+        return [_decode(row, query.row) for row in found]
 
     async def aone(self, query: Query[T]) -> T | None:
         reader = await self._areader()
@@ -111,8 +118,9 @@ class Store:
     def close(self) -> None:
         self._work.put(None)
         self._writer.join()
-        for reader in self._readers:
-            reader.close()
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._idle.get_nowait().close()
 
     async def aclose(self) -> None:
         if self._async_reader is not None:
@@ -120,14 +128,13 @@ class Store:
         await asyncio.to_thread(self.close)
 
     def _submit(self, act: Callable[[sqlite3.Connection], R]) -> "Future[R]":
+        if not self._writer.is_alive():
+            raise RuntimeError("the store is closed")
         done: Future[R] = Future()
         self._work.put((act, done))
         return done
 
-    def _write_loop(self) -> None:
-        db = sqlite3.connect(self._path, isolation_level=None)
-        db.row_factory = sqlite3.Row
-        db.executescript(_WRITER_PRAGMAS)
+    def _write_loop(self, db: sqlite3.Connection) -> None:
         while (item := self._work.get()) is not None:
             act, done = item
             if not done.set_running_or_notify_cancel():
@@ -147,15 +154,19 @@ class Store:
                 done.set_result(result)
         db.close()
 
-    def _reader(self) -> sqlite3.Connection:
-        reader: sqlite3.Connection | None = getattr(self._local, "reader", None)
-        if reader is None:
+    @contextlib.contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        """An idle reading connection, or a new one. One per thread would outlive its thread: SQLite keeps its file open."""
+        try:
+            reader = self._idle.get_nowait()
+        except queue.Empty:
             reader = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False)
             reader.row_factory = sqlite3.Row
             reader.executescript(_READER_PRAGMAS)
-            self._local.reader = reader
-            self._readers.append(reader)
-        return reader
+        try:
+            yield reader
+        finally:
+            self._idle.put(reader)
 
     async def _areader(self) -> aiosqlite.Connection:
         async with self._opening:

@@ -47,7 +47,7 @@ def m0001_initial(db: Database) -> None:
             id TEXT PRIMARY KEY, organisation_id TEXT NOT NULL REFERENCES organisations(id), server_id TEXT NOT NULL REFERENCES servers(id),
             spec TEXT NOT NULL, status TEXT NOT NULL CHECK (status IN
                 ('queued', 'checking', 'bundling', 'trial', 'publishing', 'live', 'failed')),
-            attempt INTEGER NOT NULL DEFAULT 0, lease_until TEXT, bundle TEXT, version INTEGER, error_code TEXT, error TEXT,
+            attempt INTEGER NOT NULL DEFAULT 0, lease_until TEXT, bundle TEXT, version INTEGER, replaces INTEGER, error_code TEXT, error TEXT,
             created_by TEXT, created_at TEXT NOT NULL, finished_at TEXT
         ) STRICT;
         CREATE INDEX builds_open ON builds (created_at) WHERE finished_at IS NULL;

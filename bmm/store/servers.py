@@ -40,6 +40,11 @@ def holding_slug(slug: str) -> Query[Owner]:
     )
 
 
+def by_address(slug: str) -> Query[Server]:
+    """Whose address the slug is now, whatever the organisation."""
+    return Query(f"SELECT {_SERVER} FROM servers WHERE slug = :slug AND deleted_at IS NULL", {"slug": slug}, Server)
+
+
 def existing() -> Query[Server]:
     return Query(f"SELECT {_SERVER} FROM servers WHERE deleted_at IS NULL ORDER BY slug", {}, Server)
 

@@ -1,0 +1,90 @@
+"""Exit codes, and errors as JSON where JSON was asked for."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bmm.cli import main
+from bmm.cli.client import Client
+from bmm.cli.deploy import read_document
+from bmm.cli.down import _holder
+from bmm.config import Config
+from bmm.errors import BadInput
+from bmm.http.shapes import MOST_SPEC_BYTES
+
+
+@pytest.fixture(autouse=True)
+def nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"CONFIG": tmp_path / "none", "DATA_DIR": tmp_path, "RUN_DIR": "/nonexistent"}.items():
+        monkeypatch.setenv(f"BMM_{name}", str(value))
+
+
+def complaint(capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    found: dict[str, str] = json.loads(capsys.readouterr().err)["error"]
+    return found
+
+
+@pytest.mark.parametrize("words", [["ps"], ["logs", "shop"], ["calls", "shop"], ["rm", "shop"], ["rollback", "shop"], ["token", "shop"]])
+def test_an_appliance_that_is_not_there_is_exit_1_and_says_what_starts_it(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 1
+    assert "bmm serve" in complaint(capsys)["message"]
+
+
+@pytest.mark.parametrize(
+    "words", [["ps", "--nope"], ["token", "shop", "--days", "many"], ["nonsense", "ps"], ["logs"], ["rm", "Not A Slug"]]
+)
+def test_what_was_asked_wrongly_is_exit_2_and_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words, "--json"]) == 2
+    assert complaint(capsys)["code"] == "bad_input"
+
+
+def test_a_setting_that_is_wrong_is_exit_2_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("BMM_PIDS", "none")
+    assert main(["config", "--json"]) == 2
+    assert "BMM_PIDS" in complaint(capsys)["message"]
+
+
+def test_every_command_has_an_example_and_json(capsys: pytest.CaptureFixture[str]) -> None:
+    from bmm.cli import COMMANDS
+
+    for name in COMMANDS:
+        with pytest.raises(SystemExit):
+            main([name, "--help"])
+        shown = capsys.readouterr().out
+        assert "--json" in shown
+        assert "example:" in shown
+
+
+def test_a_spec_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
+    with (tmp_path / "big.json").open("wb") as file:
+        file.truncate(MOST_SPEC_BYTES + 1)
+    with pytest.raises(BadInput, match="too large"):
+        read_document(str(tmp_path / "big.json"))
+
+
+def test_a_secret_that_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
+    done = subprocess.run(
+        (sys.executable, "-m", "bmm", "secret", "set", "shop", "API_KEY"), input=b"hush\xff", capture_output=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert b"not UTF-8" in done.stderr
+    assert b"hush" not in done.stderr
+
+
+def test_down_knows_the_process_that_holds_the_folder_and_no_other(tmp_path: Path) -> None:
+    lock = tmp_path / "lock"
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        assert _holder(lock) == os.getpid()
+
+
+def test_events_of_an_appliance_that_never_answered_are_an_error() -> None:
+    with pytest.raises(Exception, match="bmm serve"):
+        next(Client(Config(run_dir="/nonexistent")).events("/api/builds/x/events"))
