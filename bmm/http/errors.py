@@ -48,9 +48,16 @@ def on_oauth_error(_: AnyRequest, error: OAuthError) -> AnyResponse:
 
 def on_http_error(request: AnyRequest, error: HTTPException) -> AnyResponse:
     status = error.status_code
-    sentence = _SENTENCES.get(status) or (error.detail if status < 500 else _SENTENCES[500])
+    sentence = _SENTENCES.get(status) or (_detail(error) if status < 500 else _SENTENCES[500])
     code = "not_found" if status == 404 else "http_error"
     return _respond(request, status=status, code=code, sentence=sentence, title=_title(status), headers=error.headers)
+
+
+def _detail(error: HTTPException) -> str:
+    """Litestar says "Validation failed" and keeps what failed beside it."""
+    problems = error.extra if isinstance(error.extra, list) else []
+    said = [f"{one.get('key', 'it')}: {one['message']}" for one in problems if isinstance(one, dict) and "message" in one]
+    return "; ".join(said) or error.detail
 
 
 def on_surprise(request: AnyRequest, error: Exception) -> AnyResponse:

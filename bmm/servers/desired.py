@@ -1,6 +1,7 @@
 """What should run, and the pure decision what to do about what does."""
 
 import hashlib
+from collections.abc import Collection
 
 from msgspec import Struct
 
@@ -38,9 +39,9 @@ def revision(server: Server, version: Version, secrets: list[SealedSecret], *, s
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def decide(desired: Desired | None, containers: list[Running]) -> Decision:
-    """Exactly one container of the desired revision should run, and no other."""
-    running = [one for one in containers if one.state == "running"]
+def decide(desired: Desired | None, containers: list[Running], *, worn: Collection[str] = ()) -> Decision:
+    """Exactly one container of the desired revision should run, and no other; one that is worn is handed over to a fresh one."""
+    running = [one for one in containers if one.state == "running" and one.name not in worn]
     fitting = sorted(one.name for one in running if desired and one.labels.get(REVISION_LABEL) == desired.revision)
     keep = fitting[0] if fitting else None
     return Decision(

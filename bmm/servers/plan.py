@@ -8,6 +8,10 @@ HANDED_FDS = 5
 """3 public socket, 4 event file, 5 ready pipe, 6 secrets, 7 private socket."""
 
 
+EVENT_BYTES = 4 << 30
+"""Where an event file ends. What has been read is freed, but the file's length only grows."""
+
+
 class Limits(Struct, frozen=True, kw_only=True):
     memory_mb: int
     cpus: float
@@ -50,7 +54,7 @@ def run_line(plan: ContainerPlan) -> list[str]:
         "--sysctl=net.ipv4.ip_unprivileged_port_start=0",
         f"--uidmap=0:{first_id}:{UIDS_PER_SERVER}", f"--gidmap=0:{first_id}:{UIDS_PER_SERVER}", f"--user={GUARD_UID}:{GUARD_UID}",
         *_limit_flags(plan.limits),
-        "--ulimit=nofile=4096:4096", "--ulimit=core=0:0",
+        "--ulimit=nofile=4096:4096", "--ulimit=core=0:0", f"--ulimit=fsize={EVENT_BYTES}:{EVENT_BYTES}",
         "--log-driver=k8s-file", f"--log-opt=path={plan.stderr}", "--log-opt=max-size=1mb",
         "--stop-timeout=12",
         f"--volume={plan.usr}:/usr:ro", f"--volume={plan.code}:/opt/bmm:ro", f"--volume={plan.bundle}:/app:ro",

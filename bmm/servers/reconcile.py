@@ -14,6 +14,7 @@ import msgspec
 from bmm import ids
 from bmm.core.server import Container, Server, ServerStatus
 from bmm.errors import BmmError, EngineFailed
+from bmm.servers import plan
 from bmm.servers.addresses import Addresses
 from bmm.servers.deaths import Deaths, ended
 from bmm.servers.desired import Desired, decide, revision
@@ -115,7 +116,7 @@ class Reconciler:
             server = self._store.one(servers.by_id(server_id)) or server
             containers = self._noted(server_id)
             desired = self._desired(server)
-            decision = decide(desired, containers)
+            decision = decide(desired, containers, worn=self._worn())
             if desired is None:
                 self._close(server, containers)
             else:
@@ -141,7 +142,7 @@ class Reconciler:
         """What this round has to do for a server, if anything."""
         own = [one for one in containers if _is_version_of(one, server.id)]
         try:
-            decision = decide(self._desired(server), own)
+            decision = decide(self._desired(server), own, worn=self._worn())
         except BmmError as error:
             log.error("server %s: %s", server.id, error.user_message)
             return None
@@ -154,6 +155,10 @@ class Reconciler:
     def _has_dead(self, server_id: str, rows: list[Container], containers: list[Running]) -> bool:
         names = {one.name for one in containers}
         return any(row.server_id == server_id and row.id not in names for row in rows)
+
+    def _worn(self) -> set[str]:
+        """Containers whose event file nears its limit (`plan.EVENT_BYTES`): a container cannot open another one."""
+        return {row.id for row in self._store.all(servers.open_containers()) if row.event_offset > plan.EVENT_BYTES // 4}
 
     def _list(self) -> list[Running]:
         """What podman has. It notices the end of a process a moment later than the kernel, and that moment is when we are woken."""

@@ -68,3 +68,9 @@ def test_nothing_that_fits_means_a_start_first() -> None:
 
 def test_nothing_wanted_means_that_all_go() -> None:
     assert decide(None, [running("old", "old")]) == Decision(keep=None, start=False, retire=("old",))
+
+
+def test_a_worn_container_serves_until_a_fresh_one_of_the_same_revision_does() -> None:
+    old, fresh = running("old", "new"), running("young", "new")
+    assert decide(WANTED, [old], worn={"old"}) == Decision(keep=None, start=True, retire=("old",))
+    assert decide(WANTED, [old, fresh], worn={"old"}) == Decision(keep="young", start=False, retire=("old",))

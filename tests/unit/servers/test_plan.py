@@ -51,6 +51,7 @@ def test_the_whole_line() -> None:
         "--pids-limit=64",
         "--ulimit=nofile=4096:4096",
         "--ulimit=core=0:0",
+        "--ulimit=fsize=4294967296:4294967296",
         "--log-driver=k8s-file",
         "--log-opt=path=/data/control/ctr_1/stderr.log",
         "--log-opt=max-size=1mb",
