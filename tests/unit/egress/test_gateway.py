@@ -372,7 +372,7 @@ def test_descriptors_sent_along_are_dropped(gateway: Gateway, upstream: Start) -
     before = len(os.listdir(f"/proc/{gateway.pid}/fd"))
     with gateway.dial() as client:
         for _ in range(20):
-            socket.send_fds(client, [b"G"], [0] * 200)
+            socket.send_fds(client, [b"G"], [0] * 40)  # an ordinary user may have as many on the way as it may have open
         client.sendall(b"\r\n\r\n")
         client.recv(65536)
         assert len(os.listdir(f"/proc/{gateway.pid}/fd")) < before + 10
