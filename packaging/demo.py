@@ -133,11 +133,20 @@ def start_appliance(config: Config) -> Path:
     log = config.data / "log" / "serve.log"
     program = detached.Program(name="serve", command=bmm("serve"), socket=config.run / "admin.sock", log=log)
     found = detached.answers(program.socket)
-    detached.ensure(program, run=config.run, environ=os.environ, also=(*SETTINGS, "BMM_RUNTIME_DIR", "BMM_LISTEN", "BMM_PUBLIC_URL"))
+    assert not found or started_by_demo(config), "an appliance runs here already and shows its sign-in links elsewhere; end it with `bin/bmm down` first"
+    also = (*SETTINGS, "BMM_RUNTIME_DIR", "BMM_LISTEN", "BMM_PUBLIC_URL")
+    # The very first start compiles the code, makes keys and starts three more processes: more than 15 s on a slow virtual machine.
+    detached.ensure(program, run=config.run, environ=os.environ, also=also, timeout=60.0)
     say(f"{'runs' if found else 'started'} on {config.public_url} (in the browser: {config.public_url}/signin), log {log}")
     for name, value in SETTINGS.items():
         say(f"setting {name.removeprefix('BMM_').lower()} = {value}")
     return log
+
+
+def started_by_demo(config: Config) -> bool:
+    """Whether the running `bmm serve` is one of ours, whose terminal is the log file."""
+    noted = config.run / "serve.pid"
+    return noted.exists() and noted.read_text().split()[:1] == (config.data / "lock").read_text().split()[:1]
 
 
 def start_shop(config: Config) -> None:
