@@ -1,0 +1,1 @@
+"""The parts of `make bench`; packaging/bench.py puts them together."""

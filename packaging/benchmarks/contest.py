@@ -1,0 +1,75 @@
+"""The contest: every contestant in turn, scenario by scenario, round by round, so that what disturbs the machine disturbs all."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from msgspec import Struct
+
+from benchmarks import document, load, process
+from benchmarks.document import Ask
+from benchmarks.load import Load
+from benchmarks.sites import Site, Upstream
+
+
+class Scenario(Struct, frozen=True, kw_only=True):
+    """`ask` makes the request for a revision of the protocol."""
+
+    name: str
+    connections: int
+    ask: Callable[[str], Ask]
+    asks_upstream: bool = False
+
+
+class Contestant(Struct, frozen=True, kw_only=True):
+    site: Site
+    era: str
+
+
+class Measured(Struct, frozen=True, kw_only=True):
+    """One burst of load; `cpu` is the processor time in seconds that each process used meanwhile."""
+
+    scenario: Scenario
+    contestant: Contestant
+    load: Load
+    cpu: dict[str, float]
+
+
+def run(
+    scenarios: Sequence[Scenario],
+    contestants: Sequence[Contestant],
+    *,
+    bare: Site,
+    token: str,
+    api: Upstream,
+    seconds: int,
+    rounds: int,
+    folder: Path,
+) -> list[Measured]:
+    """Every burst, in the order it was measured. `bare` takes part in the first scenario only.
+
+    Raises:
+        AssertionError: a request failed, or a tool answered without having asked the upstream.
+    """
+    found = []
+    for _ in range(rounds):
+        for scenario in scenarios:
+            also = [Contestant(site=bare, era=document.LEGACY)] if scenario is scenarios[0] else []
+            for contestant in (*contestants, *also):
+                _burst(scenario, contestant, token, api, 1, folder)
+                found.append(_burst(scenario, contestant, token, api, seconds, folder))
+    return found
+
+
+def _burst(scenario: Scenario, contestant: Contestant, token: str, api: Upstream, seconds: int, folder: Path) -> Measured:
+    site = contestant.site
+    asked, before = api.asked(), {name: process.cpu_seconds(pid) for name, pid in site.pids.items()}
+    got = load.run(
+        site.url, scenario.ask(contestant.era), token, connections=scenario.connections, seconds=seconds, folder=folder
+    )  # fmt: skip
+    cpu = {name: process.cpu_seconds(pid) - before[name] for name, pid in site.pids.items()}
+    # An error of a tool is a 200 too; that the upstream was asked as often tells them apart without work for the load generator.
+    reached = api.asked() - asked
+    assert not scenario.asks_upstream or reached >= got.requests, (
+        f"{site.name}: {got.requests} answers, but only {reached} from the upstream"
+    )
+    return Measured(scenario=scenario, contestant=contestant, load=got, cpu=cpu | {"wrk": got.cpu})

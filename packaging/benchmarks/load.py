@@ -1,0 +1,72 @@
+"""Load: one `wrk` after the other, each with its own Lua script, and what it measured."""
+
+import json
+import resource
+import subprocess
+from pathlib import Path
+
+from msgspec import Struct
+
+from benchmarks.document import Ask
+
+MOST_CUT = 0.001
+
+_SCRIPT = """
+wrk.method = "POST"
+wrk.body = [==[{body}]==]
+{headers}
+done = function(summary, latency, requests)
+  local wrong = summary.errors
+  io.write(string.format('\\n{{"requests":%d,"seconds":%f,"p50":%f,"p99":%f,"cut":%d,"refused":%d}}\\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    wrong.read, wrong.connect + wrong.write + wrong.status + wrong.timeout))
+end
+"""
+
+
+class Load(Struct, frozen=True, kw_only=True):
+    """One run. Latencies in milliseconds; `cut` counts answers that ended too early; `cpu` is what wrk itself used, in seconds."""
+
+    requests: int
+    seconds: float
+    p50: float
+    p99: float
+    cut: int
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        return self.requests / self.seconds
+
+
+def run(url: str, ask: Ask, token: str, *, connections: int, seconds: int, folder: Path) -> Load:
+    """Ask the same thing over and over.
+
+    Raises:
+        AssertionError: an answer was not 200 or did not come, or more than one in a thousand was cut off.
+    """
+    headers = ask.headers | {"Authorization": f"Bearer {token}"}
+    script = folder / "ask.lua"
+    script.write_text(
+        _SCRIPT.format(body=ask.body, headers="\n".join(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()))
+    )
+    script.chmod(0o600)
+    before = _children_cpu()
+    line = ("wrk", "--threads=1", f"--connections={connections}", f"--duration={seconds}s", "--timeout=5s", f"--script={script}", url)
+    out = subprocess.run(line, capture_output=True, text=True, timeout=seconds + 20, check=True).stdout
+    found = json.loads(out.strip().splitlines()[-1])
+    assert found["refused"] == 0, f"{found['refused']} of {found['requests']} requests to {url} were not answered with 200"
+    assert found["cut"] <= found["requests"] * MOST_CUT + 2, f"{found['cut']} of {found['requests']} answers of {url} were cut off"
+    return Load(
+        requests=found["requests"],
+        seconds=found["seconds"],
+        p50=found["p50"],
+        p99=found["p99"],
+        cut=found["cut"],
+        cpu=_children_cpu() - before,
+    )
+
+
+def _children_cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime

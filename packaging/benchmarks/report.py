@@ -1,0 +1,107 @@
+"""The figures as Markdown tables, ready for docs/benchmarks.md."""
+
+import platform
+import subprocess
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
+from statistics import mean, median
+
+from benchmarks.contest import Measured
+from benchmarks.process import Memory
+from benchmarks.sites import Deployed
+from benchmarks.starts import ContainerStart
+
+_PACKAGES = ("fastmcp", "mcp", "uvicorn", "uvloop", "httptools", "httpx2", "msgspec")
+
+
+def versions() -> str:
+    podman = _said("podman", "--version").removeprefix("podman version ")
+    named = [f"Python {platform.python_version()}", f"Caddy {_said('caddy', 'version').split()[0]}", f"Podman {podman}"]
+    return ", ".join([*named, *(f"{name} {version(name)}" for name in _PACKAGES)])
+
+
+def deploys(found: Sequence[Deployed]) -> str:
+    rows = [
+        ("`bmm deploy` (the command, from start to end)", *_spread(one.command for one in found)),
+        ("… and a token made, and its first call answered", *_spread(one.answered for one in found)),
+    ]
+    return _table(("deploy, 20 tools", "min", "median", "max"), rows)
+
+
+def starts(ours: Sequence[ContainerStart], theirs: Sequence[float]) -> str:
+    rows = [
+        ("bmm: `podman run` to ready", *_spread(one.ready for one in ours)),
+        ("bmm: `podman run` to the first answer", *_spread(one.answered for one in ours)),
+        ("bmm: guard's process to ready", *_spread(one.process_to_ready for one in ours)),
+        ("FastMCP: process to the first answer", *_spread(theirs)),
+    ]
+    return _table(("start", "min", "median", "max"), rows)
+
+
+def loads(found: Sequence[Measured]) -> str:
+    rows = []
+    for (scenario, connections, era, site), bursts in _grouped(found).items():
+        rate = mean(one.load.rate for one in bursts)
+        other = [one.load.rate for one in found if _key(one)[:3] == (scenario, connections, era) and one.contestant.site.name == "FastMCP"]
+        each = " ".join(f"{one.load.rate:.0f}" for one in bursts)
+        rows.append(
+            (
+                f"`{scenario}`, {connections} at once",
+                f"{site}, {era}",
+                f"{rate:.0f}",
+                each,
+                f"{mean(one.load.p50 for one in bursts):.2f}",
+                f"{mean(one.load.p99 for one in bursts):.2f}",
+                f"{rate / mean(other):.1f} x",
+                f"{sum(one.load.cut for one in bursts)}",
+            )
+        )
+    return _table(("what", "who", "requests/s", "each round", "p50 ms", "p99 ms", "to FastMCP", "cut off"), rows)
+
+
+def processor(found: Sequence[Measured]) -> str:
+    """Who used the processor: microseconds per request."""
+    parts = ("server", "egress", "caddy", "upstream", "bmm serve", "wrk")
+    rows = []
+    for (scenario, connections, era, site), bursts in _grouped(found).items():
+        requests = sum(one.load.requests for one in bursts)
+        used = {part: sum(one.cpu.get(part, 0.0) for one in bursts) / requests * 1e6 for part in parts}
+        shown = (f"{used[part]:.0f}" if any(part in one.cpu for one in bursts) else "-" for part in parts)
+        rows.append((f"`{scenario}`, {connections}", f"{site}, {era}", *shown, f"{sum(used.values()):.0f}"))
+    return _table(("processor, µs per request", "who", *parts, "all"), rows)
+
+
+def memory(idle: dict[str, Memory], loaded: dict[str, Memory], shared: dict[str, Memory]) -> str:
+    rows = [(f"{name}, before the load", *_mib(one)) for name, one in idle.items()]
+    rows += [(f"{name}, after the load", *_mib(one)) for name, one in loaded.items()]
+    rows += [(f"{name} (one for all servers), after", *_mib(one)) for name, one in shared.items()]
+    return _table(("memory, MiB", "PSS", "its own"), rows)
+
+
+def _mib(one: Memory) -> tuple[str, str]:
+    return f"{one.pss:.1f}", f"{one.own:.1f}"
+
+
+def _grouped(found: Sequence[Measured]) -> dict[tuple[str, int, str, str], list[Measured]]:
+    groups: dict[tuple[str, int, str, str], list[Measured]] = {}
+    for one in found:
+        groups.setdefault(_key(one), []).append(one)
+    return groups
+
+
+def _key(one: Measured) -> tuple[str, int, str, str]:
+    return one.scenario.name, one.scenario.connections, one.contestant.era, one.contestant.site.name
+
+
+def _spread(values: Iterable[float]) -> tuple[str, str, str]:
+    seconds = list(values)
+    return f"{min(seconds):.2f} s", f"{median(seconds):.2f} s", f"{max(seconds):.2f} s"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---", *("---" if name == "who" else "---:" for name in head[1:])], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _said(*line: str) -> str:
+    return subprocess.run(line, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
