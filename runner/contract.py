@@ -15,6 +15,7 @@ JsonSchema = dict[str, Any]
 
 TOOL_NAME = r"^[a-zA-Z][a-zA-Z0-9_-]{0,63}$"
 SECRET_KEY = r"^[A-Z][A-Z0-9_]{0,63}$"  # noqa: S105 - the pattern of a name
+SCOPE_NAME = r"^[a-z][a-z0-9_.:-]{0,63}$"
 # One label of letters, digits and hyphens, or several joined by dots; ASCII only (names in other scripts are written as xn--).
 HOST_NAME = r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
 MAX_TOOLS = 1000
@@ -146,7 +147,7 @@ class AllowedHost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """An OAuth scope of this server and the sentence a person reads when consenting."""
 
-    name: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_.:-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=SCOPE_NAME)]
     description: str
 
 
@@ -260,6 +261,7 @@ def check_spec(spec: ServerSpec) -> None:
     _whole(TOOL_NAME, "/tools", "name", [tool.name for tool in spec.tools])
     _whole(SECRET_KEY, "/secrets", "key", [secret.key for secret in spec.secrets])
     _whole(HOST_NAME, "/hosts", "name", [host.name for host in spec.hosts])
+    _whole(SCOPE_NAME, "/scopes", "name", [scope.name for scope in spec.scopes])
     _unique("tool name", "/tools", "name", [tool.name for tool in spec.tools])
     _unique("secret", "/secrets", "key", [secret.key for secret in spec.secrets])
     _unique("scope", "/scopes", "name", [scope.name for scope in spec.scopes])

@@ -39,13 +39,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def _print(line: LogLine, *, as_json: bool) -> None:
+    from bmm.cli.output import tame
+
     if as_json:
         print(msgspec.json.encode(line).decode(), flush=True)
     else:
         about = f" {line.tool}:" if line.tool else ""
-        print(f"{line.at:%Y-%m-%d %H:%M:%S}  v{line.version}  {line.level:<7}{about} {_tame(line.message)}", flush=True)
-
-
-def _tame(text: str) -> str:
-    """A server's words cannot move the reader's cursor or colour the terminal."""
-    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
+        print(f"{line.at:%Y-%m-%d %H:%M:%S}  v{line.version}  {line.level:<7}{about} {tame(line.message)}", flush=True)

@@ -17,9 +17,15 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, empty: str)
     if not rows:
         print(empty)
         return
+    rows = [[tame(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in (headings, *rows)) for column in range(len(headings))]
     for row in (headings, *rows):
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def tame(text: str) -> str:
+    """What clients and servers wrote, such that it cannot move the reader's cursor or colour the terminal."""
+    return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
 def ago(moment: datetime, now: datetime | None = None) -> str:

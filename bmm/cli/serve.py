@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 HELP = "run the appliance in the foreground; what it started outlives it, `bmm down` ends that"
 EXAMPLE = "bmm serve"
+# Connections from outside; beyond them 503, so that descriptors stay for the store, podman and the admin socket.
+_MOST_PUBLIC = 512
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,8 +62,9 @@ def announce(line: str) -> None:
 
 async def _serve(appliance: "Appliance", config: Config) -> None:
     from bmm.http.admin_socket import OwnUserOnly
+    from bmm.http.connection import PublicConnection
 
-    web = _server(appliance.public_app(), "httptools")
+    web = _server(appliance.public_app(), PublicConnection, most=_MOST_PUBLIC)
     admin = _server(appliance.admin_app(), OwnUserOnly)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -70,7 +73,7 @@ async def _serve(appliance: "Appliance", config: Config) -> None:
         await asyncio.gather(web.serve([web_socket]), admin.serve([admin_socket]))
 
 
-def _server(app: object, protocol: object) -> "uvicorn.Server":
+def _server(app: object, protocol: object, *, most: int | None = None) -> "uvicorn.Server":
     import uvicorn
 
     class Server(uvicorn.Server):
@@ -91,6 +94,7 @@ def _server(app: object, protocol: object) -> "uvicorn.Server":
             proxy_headers=False,
             server_header=False,
             timeout_graceful_shutdown=5,
+            limit_concurrency=most,
         )
     )
 

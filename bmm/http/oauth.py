@@ -9,7 +9,7 @@ from litestar.params import FromPath
 
 from bmm.core.access import ACCESS_LIFE, Client
 from bmm.errors import NotFound
-from bmm.http.limits import limits_of
+from bmm.http.limits import limits_of, source_of
 from bmm.http.parts import TheConfig, TheKeys, TheStore, Wake
 from bmm.ids import now
 from bmm.oauth import authorize, clients, grants, metadata, tokens, urls
@@ -61,7 +61,10 @@ def jwks(keys: TheKeys) -> Json:
 @post("/register", request_max_body_size=_LARGEST)
 async def register(request: AnyRequest, store: TheStore) -> Json:
     moment = now()
-    if wait := limits_of(request.app.state).wait("register", most=30, within=timedelta(minutes=1), now=moment):
+    limits, minute = limits_of(request.app.state), timedelta(minutes=1)
+    # First each source for itself: what one sends in vain must not count against all others.
+    wait = limits.wait(f"register {source_of(request.headers)}", most=30, within=minute, now=moment)
+    if wait := wait or limits.wait("register", most=300, within=minute, now=moment):
         raise OAuthError("temporarily_unavailable", "Too many registrations.", status=429, headers={"Retry-After": str(wait)})
     asked = clients.read_metadata(await request.body())
     return _json(clients.answer(await clients.register(store, asked, moment)), _PRIVATE, status=201)

@@ -94,9 +94,17 @@ def read(config: Config, parameters: Parameters) -> Ask:
 
 
 def scopes_asked(parameters: Parameters) -> tuple[str, ...] | None:
-    """The scopes a request names; None where it names none that are about tools, which leaves them open."""
-    named = (parameters.one("scope") or "").split()
-    return tuple(scope for scope in named if scope not in _NOT_ABOUT_TOOLS) or None
+    """The scopes a request names; None where it names none."""
+    return tuple((parameters.one("scope") or "").split()) or None
+
+
+def narrowed(names: tuple[str, ...], asked: tuple[str, ...] | None) -> tuple[str, ...]:
+    """Those of `names` that are asked for; all of them where the request names none that are about tools, which leaves it open.
+
+    A server may have a scope that is called `email`: then that word is about its tools.
+    """
+    wanted = tuple(name for name in names if asked is None or name in asked)
+    return wanted if wanted or not _NOT_ABOUT_TOOLS.issuperset(asked or ()) else names
 
 
 def grantable(asked: tuple[str, ...] | None, server: Protected) -> tuple[str, ...]:
@@ -106,9 +114,7 @@ def grantable(asked: tuple[str, ...] | None, server: Protected) -> tuple[str, ..
         RedirectableError: `invalid_scope` — nothing the client asks for exists here.
     """
     names = server.scope_names
-    if asked is None:
-        return names
-    wanted = tuple(name for name in names if name in asked)
+    wanted = narrowed(names, asked)
     if names and not wanted:
         raise RedirectableError("invalid_scope", f"This server has the scopes {' '.join(names)}.")
     return wanted

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from bmm.core.access import REFRESH_LIFE, REUSE_GRACE, Client, GrantRow
 from bmm.ids import new_token
-from bmm.oauth import tokens
+from bmm.oauth import authorize, tokens
 from bmm.oauth.hashing import digest, s256, same
 from bmm.oauth.keys import Keys
 from bmm.store import audit, oauth
@@ -110,7 +110,7 @@ def _refresh(db: sqlite3.Connection, asked: Refresh, now: datetime) -> Issued | 
     if asked.slug not in (None, grant.slug):
         return Refused(code="invalid_target", message="`resource` is not the server that was consented to.")
     had = grant.scope.split()
-    scope = " ".join(name for name in had if asked.scopes is None or name in asked.scopes)
+    scope = " ".join(authorize.narrowed(tuple(had), asked.scopes))
     if had and not scope:
         return Refused(code="invalid_scope", message=f"The scopes of this grant are {grant.scope}.")
     run(db, oauth.rotate_refresh_token(hashed, now))

@@ -33,6 +33,8 @@ def why_not(uri: str) -> str | None:
         return "it is not a URL"
     if "@" in parts.netloc:
         return "a redirect URI has no user name or password"
+    if "%" in parts.netloc:
+        return "a redirect URI names its host without %: browsers decode it, and people are shown what is written"
     if uri.startswith("https://") and parts.hostname and port != 0:
         return None
     if _LOOPBACK_URI.fullmatch(uri) and port != 0:

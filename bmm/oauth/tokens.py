@@ -68,7 +68,7 @@ def read(keys: Keys, token: str) -> Claims | None:
         if decoded.header.get("typ") != "at+jwt":
             return None
         return msgspec.convert(decoded.claims, Claims)
-    except (JoseError, msgspec.ValidationError, ValueError):
+    except (JoseError, msgspec.ValidationError, ValueError, TypeError, RecursionError):
         return None
 
 

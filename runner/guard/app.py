@@ -1,13 +1,11 @@
 """The HTTP face of a server: who may ask, which message it is, and the reply, as a bare ASGI application."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-import msgspec
-
 from runner.contract import Manifest
+from runner.guard.body import Bodies, Receive
 from runner.guard.calls import Calls, where
 from runner.guard.challenge import Challenge
 from runner.guard.events import EventLog
@@ -22,14 +20,8 @@ from runner.protocol.modern import Modern, claims_modern, mismatch, unsupported
 from runner.protocol.tools import ToolCall
 
 Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
-
-MAX_BODY_BYTES = 4 * 1024 * 1024
-# A body that is too large is read to its end if that is near: closing at once would cut the client off before it reads the answer.
-MAX_DRAINED_BYTES = 32 * 1024 * 1024
-BODY_SECONDS = 30.0
 
 # Everything but these is ignored, so a client can neither start a session nor resume a stream.
 _READ = frozenset({b"authorization", b"origin", b"content-type", b"content-length", b"mcp-protocol-version", b"mcp-method", b"mcp-name"})
@@ -45,8 +37,6 @@ def _plain(status: int, error: str, text: str, *headers: Header) -> Reply:
 _NOT_FOUND = _plain(404, "not_found", "There is nothing here; the endpoint is /mcp.")
 _POST_ONLY = _plain(405, "method_not_allowed", "Send messages with POST.", (b"allow", b"POST"))
 _NOT_JSON = _plain(415, "unsupported_media_type", "Send the message as application/json.")
-_TOO_LARGE = error_reply(None, jsonrpc.INVALID_REQUEST, f"The body is larger than {MAX_BODY_BYTES // 1024**2} MiB.", status=413)
-_TOO_SLOW = msgspec.structs.replace(error_reply(None, jsonrpc.INVALID_REQUEST, "The body did not arrive in time.", status=408), close=True)
 _FAILED = error_reply(None, jsonrpc.INTERNAL_ERROR, "The server failed inside; its owner can see it in the log.", status=500)
 _PAUSED = error_reply(None, jsonrpc.INTERNAL_ERROR, "This server is paused.", status=503, headers=((b"retry-after", b"60"),))
 
@@ -70,6 +60,7 @@ class Guard:
         self._manifest, self._control, self._tokens, self._challenge = manifest, control, tokens, challenge
         self._calls, self._events, self._legacy, self._modern, self._tools = calls, events, legacy, modern, tools
         self._origins = frozenset(origin.encode() for origin in manifest.origins)
+        self._bodies = Bodies()
         self.stopping = False
 
     async def public(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -130,7 +121,7 @@ class Guard:
         kind = headers.get(b"content-type")
         if kind is not None and kind.partition(b";")[0].strip().lower() != b"application/json":
             return _NOT_JSON
-        body = await _body(headers.get(b"content-length"), receive)
+        body = await self._bodies.read(headers.get(b"content-length"), receive)
         if body is None or isinstance(body, Reply):
             return body
         found = self._dispatch(body, headers)
@@ -178,36 +169,6 @@ def _unknown_version(message: Message, version: str) -> Reply:
     if named is not None and named != version:
         return mismatch(message, f"MCP-Protocol-Version is {version[:100]!r}, the body names {named[:100]!r}.")
     return unsupported(message, version[:100])
-
-
-async def _body(length: bytes | None, receive: Receive) -> bytes | Reply | None:
-    """The body, None when the client went away before it was complete, or why it is refused."""
-    if length is not None and int(length) > MAX_DRAINED_BYTES:
-        return msgspec.structs.replace(_TOO_LARGE, close=True)
-    event = await receive()
-    if event["type"] == "http.request" and not event.get("more_body"):
-        body: bytes = event["body"]
-        return body if len(body) <= MAX_BODY_BYTES else _TOO_LARGE
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await _long_body(event, receive)
-    except TimeoutError:
-        return _TOO_SLOW
-
-
-async def _long_body(event: MutableMapping[str, Any], receive: Receive) -> bytes | Reply | None:
-    parts, size = bytearray(), 0
-    while True:
-        if event["type"] != "http.request":
-            return None
-        size += len(event["body"])
-        if size <= MAX_BODY_BYTES:
-            parts += event["body"]
-        elif size > MAX_DRAINED_BYTES:
-            return msgspec.structs.replace(_TOO_LARGE, close=True)
-        if not event.get("more_body"):
-            return bytes(parts) if size <= MAX_BODY_BYTES else _TOO_LARGE
-        event = await receive()
 
 
 async def _send(send: Send, reply: Reply, more: tuple[Header, ...] = ()) -> None:

@@ -72,7 +72,7 @@ class Control:
             if self._stamp(name) != self._seen.get(name):
                 read()
         except (OSError, ValueError, JoseError) as error:
-            # What was read last stays in force; the stamp keeps one bad file from being reported at every look.
+            # What was read last stays in force; the stamp keeps one bad file from being reported, and read, at every look.
             self._log(f"{name} cannot be read and stays as it was: {type(error).__name__}")
 
     def _stamp(self, name: str) -> tuple[int, int, int]:
@@ -90,9 +90,12 @@ class Control:
         self.policy = msgspec.json.decode(self._content("policy.json"), type=Policy)
 
     def _content(self, name: str) -> bytes:
-        # The stamp is taken before the content: a replacement in between is noticed at the next look.
-        self._seen[name] = self._stamp(name)
-        return (self._folder / name).read_bytes()
+        # The stamp is taken before the content: a replacement in between is noticed at the next look. And it is kept only after
+        # the content: a file that cannot be opened now (no descriptor left, say) is tried again, or a revocation would be lost.
+        stamp = self._stamp(name)
+        content = (self._folder / name).read_bytes()
+        self._seen[name] = stamp
+        return content
 
 
 def _usable(jwk: _Jwk) -> bool:

@@ -28,7 +28,7 @@ class _Connections(ServerState):
 
 
 class GuardProtocol(HttpToolsProtocol):
-    """uvicorn's connection with three additions: a bounded head, a look whether the client is still there, and the end of its life."""
+    """uvicorn's connection with four additions: a bounded head, no other protocol, a look whether the client is there, and the end of its life."""
 
     server_state: _Connections
     _in_head = False
@@ -65,6 +65,10 @@ class GuardProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
+        if self.parser.should_upgrade():
+            # The parser ends such a request (`Upgrade`, CONNECT) at its head and would read its body as the next one: whoever shares
+            # this connection through Caddy would have his own put behind what a stranger wrote (CWE-444).
+            raise ValueError("this server speaks HTTP only")
         super().on_headers_complete()
         if self.server_state.stopping:
             self.cycle.keep_alive = False

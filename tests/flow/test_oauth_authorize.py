@@ -173,6 +173,16 @@ def test_the_person_grants_what_is_asked_of_what_there_is(app: Appliance, owner:
     assert client.redeem(owner.consents(client, scope=scope)).json()["scope"] == granted
 
 
+def test_a_scope_that_openid_has_too_is_about_tools_where_the_server_has_it(app: Appliance, owner: Browser) -> None:
+    app.server("mail", scopes="email admin")
+    client = Client(app, "mail")
+    assert "May admin things." not in owner.authorizes(client, scope="openid email").text
+    assert client.redeem(owner.consents(client, scope="openid email")).json()["scope"] == "email"
+    full = client.redeem(owner.consents(client)).json()
+    assert full["scope"] == "email admin"
+    assert client.refresh(full["refresh_token"], scope="email").json()["scope"] == "email"
+
+
 def test_asking_only_for_what_does_not_exist_is_an_invalid_scope(app: Appliance, owner: Browser) -> None:
     assert sent_to(owner.authorizes(Client(app, "shop"), scope="admin"))["error"] == "invalid_scope"
 

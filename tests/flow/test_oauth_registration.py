@@ -81,6 +81,15 @@ def test_a_flood_is_slowed_and_leaves_a_bounded_number_of_rows(app: Appliance) -
     assert app.values("SELECT count(*) FROM oauth_clients") == [30]
 
 
+def test_a_flood_from_one_network_does_not_keep_others_from_registering(app: Appliance) -> None:
+    def status(source: str) -> int:
+        made = app.http().post("/register", json={"redirect_uris": ["https://a.example/x"]}, headers={"X-Forwarded-For": source})
+        return made.status_code
+
+    assert [status(f"2001:db8::{number:x}") for number in range(31)] == [201] * 30 + [429]
+    assert (status("2001:db8:0:1::1"), status("192.0.2.1")) == (201, 201)
+
+
 def test_at_the_cap_the_oldest_unused_clients_make_room(app: Appliance, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bmm.oauth.clients.MOST_CLIENTS", 3)
     http = app.http()

@@ -6,7 +6,9 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -16,8 +18,19 @@ from tests.real.appliance import free_port
 from tests.unit.runner.guarded import GuardProcess, Home, eventually, token, unix_listener
 
 
+class Edge(NamedTuple):
+    port: int
+    caddy: int
+    """Its process id."""
+
+
 @pytest.fixture
-def port(tmp_path: Path) -> Iterator[int]:
+def port(edge: Edge) -> int:
+    return edge.port
+
+
+@pytest.fixture
+def edge(tmp_path: Path) -> Iterator[Edge]:
     assert shutil.which("caddy"), "caddy is missing: run `packaging/setup.sh`"
     port = free_port()
     config = Config(public_url=f"http://localhost:{port}", listen=f"127.0.0.1:{port}", run_dir=str(tmp_path), data_dir=str(tmp_path))
@@ -30,7 +43,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ) as caddy:
         try:
             eventually(lambda: _listens(port))
-            yield port
+            yield Edge(port, caddy.pid)
         finally:
             caddy.terminate()
             guard.stop()
@@ -51,6 +64,22 @@ def test_a_request_hidden_in_a_body_does_not_meet_the_next_one(port: int, first:
 
 def test_a_client_that_offers_http_2_is_answered_in_http_1(port: int) -> None:
     assert _lists(port, ("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABk")) == 200
+
+
+def test_bodies_that_strangers_never_finish_cost_the_edge_little_memory(edge: Edge) -> None:
+    before, most = _memory(edge.caddy), 9_000_000
+    head = b"POST /s/shop/mcp HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer nobody\r\n" % edge.port
+    with ExitStack() as strangers:
+        for _ in range(10):
+            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", edge.port), timeout=10))
+            with suppress(OSError):  # Answered and closed before it had sent everything.
+                stranger.sendall(head + b"Content-Length: %d\r\n\r\n" % (most + 1) + b"a" * most)
+        assert _lists(edge.port) == 200
+        assert _memory(edge.caddy) - before < 40_000_000
+
+
+def _memory(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _lists(port: int, *headers: tuple[str, str]) -> int:

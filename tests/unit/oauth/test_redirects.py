@@ -38,6 +38,8 @@ MAY_NOT = [
     "http://localhost:99999/cb",
     "https://user@example.com/cb",
     "https://user:pw@example.com/cb",
+    "https://example.com%2Eevil.example/cb",
+    "https://%65vil.example/cb",
     "https://example.com/cb#part",
     "https://*.example.com/cb",
     "https:///cb",

@@ -103,6 +103,18 @@ def test_what_is_not_a_request_is_400_and_the_end_of_the_connection(client: Clie
     assert client.modern("tools/list").status == 200
 
 
+@pytest.mark.parametrize("head", [b"POST /mcp HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", b"CONNECT /mcp HTTP/1.1\r\nHost: a\r\n"])
+def test_the_body_of_a_request_for_another_protocol_is_never_read_as_the_next_request(client: Client, head: bytes) -> None:
+    inner = b"PUT /stolen HTTP/1.1\r\nHost: a\r\nX-Swallow: "
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(client.path))
+        connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(inner))
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert connection.recv(65536) == b""
+
+
 def test_requests_sent_at_once_are_answered_in_order(client: Client) -> None:
     requests = b"".join(_request(client, request_id) for request_id in range(5))
     with socket.socket(socket.AF_UNIX) as connection:
