@@ -10,6 +10,10 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from runner.reports import CallEvent as CallEvent
+from runner.reports import Event as Event
+from runner.reports import LogEvent as LogEvent
+
 JsonSchema = dict[str, Any]
 """A JSON Schema (2020-12) as decoded JSON: its shape is open by definition."""
 
@@ -50,19 +54,73 @@ class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, o
     place: Literal["path", "query", "header", "cookie"]
     argument: str | None = None
     value: Any = None
-    style: Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "deepObject"] | None = None
+    style: Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
     explode: bool | None = None
-    allow_reserved: bool = False
+    allow_reserved: bool = False  # in a query, reserved characters stay; in a path, the slashes do
     content: str | None = None
 
 
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How one property of a form or multipart body is sent (OpenAPI Encoding Object).
+
+    A `file` is given as base64 text, or as an http(s) URL on one of the spec's hosts, which is fetched first.
+    """
+
+    content_type: str | None = None
+    style: Literal["form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
+    explode: bool | None = None
+    allow_reserved: bool = False
+    file: bool = False
+
+
+class XmlNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a value becomes XML (OpenAPI XML Object): `children` by property name, `item` for the members of an array."""
+
+    name: str
+    namespace: str | None = None
+    prefix: str | None = None
+    attribute: bool = False
+    wrapped: bool = False
+    children: dict[str, "XmlNode"] = {}
+    item: "XmlNode | None" = None
+
+
 class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The body of an HTTP request: one argument holds it whole, or `fields` maps arguments to properties of a JSON object."""
+    """The body of an HTTP request: one argument holds it whole, or `fields` maps arguments to properties of an object.
+
+    `fixed` are properties that always have the same value. `parts` belongs to forms and multipart bodies, `xml` to XML. `binary` says
+    that the argument is base64 text, or a URL as for a file.
+    """
 
     media_type: str
     argument: str | None = None
     fields: dict[str, str] = {}
+    fixed: dict[str, Any] = {}
     required: bool = False
+    parts: dict[str, Part] = {}
+    xml: XmlNode | None = None
+    binary: bool = False
+
+
+class Paging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an API gives its results in pages. `argument` is the tool argument that asks for another page.
+
+    `page` and `offset` count; `cursor` repeats the value at `next` (a JSON pointer into the answer); `link` follows the answer's
+    `Link: …; rel="next"` header, whose URL must stay on the same host. `items` is the JSON pointer of the list in the answer.
+    """
+
+    kind: Literal["page", "offset", "cursor", "link"]
+    argument: str
+    next: str | None = None
+    items: str | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What of an upstream answer a model gets: the values at `pick` (JSON pointers; empty: all), at most `max_bytes` of text."""
+
+    pick: tuple[str, ...] = ()
+    max_bytes: Annotated[int, Meta(ge=1000, le=1_000_000)] = 100_000
+    paging: Paging | None = None
 
 
 class KeyCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="key", tag_field="type"):
@@ -109,6 +167,9 @@ class HttpTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
     body: Body | None = None
     auth: tuple[tuple[Credential, ...], ...] = ()
     timeout: Annotated[float, Meta(gt=0, le=30)] = 30.0
+    answer: Answer = Answer()
+    retry: bool = False
+    """Whether the request may be sent again (idempotent by its method or its key) after a cut, 429, 502, 503 or 504."""
 
 
 class SqlTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="sql", tag_field="kind"):
@@ -145,7 +206,7 @@ class AllowedHost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 
 class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """An OAuth scope of this server and the sentence a person reads when consenting."""
+    """An OAuth scope and the sentence a person reads when consenting."""
 
     name: Annotated[str, Meta(pattern=SCOPE_NAME)]
     description: str
@@ -196,33 +257,6 @@ class Policy(Struct, frozen=True, kw_only=True):
 
     revoked_grants: frozenset[str] = frozenset()
     paused: bool = False
-
-
-class CallEvent(Struct, frozen=True, kw_only=True, tag="call", tag_field="type"):
-    """One `tools/call`, counted whatever its outcome. `at` is UTC ISO 8601, `ms` the duration in milliseconds."""
-
-    id: str
-    at: str
-    tool: str
-    ok: bool
-    ms: float
-    version: int
-    error: str | None = None
-    subject: str | None = None
-    client: str | None = None
-    grant: str | None = None
-
-
-class LogEvent(Struct, frozen=True, kw_only=True, tag="log", tag_field="type"):
-    """One line for the owner's log. `at` is UTC ISO 8601."""
-
-    at: str
-    level: Literal["debug", "info", "warning", "error"]
-    message: str
-    tool: str | None = None
-
-
-Event = CallEvent | LogEvent
 
 
 def decode_spec(document: bytes | str) -> ServerSpec:
@@ -293,10 +327,8 @@ def reached_host(server: str) -> tuple[str, int, bool]:
 
 
 def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
-    known_scopes = {scope.name for scope in spec.scopes}
-    for scope in tool.scopes:
-        if scope not in known_scopes:
-            raise SpecError(f"tool {tool.name!r} asks for the scope {scope!r}, which the spec does not list", f"{pointer}/scopes")
+    if unknown := [scope for scope in tool.scopes if scope not in {each.name for each in spec.scopes}]:
+        raise SpecError(f"tool {tool.name!r} asks for the scope {unknown[0]!r}, which the spec does not list", f"{pointer}/scopes")
     if tool.input_schema.get("type") != "object":
         raise SpecError(f"the input schema of tool {tool.name!r} must have the type object", f"{pointer}/input_schema")
     if isinstance(tool, HttpTool):
@@ -317,17 +349,14 @@ def _check_http_tool(tool: HttpTool, spec: ServerSpec, pointer: str) -> None:
         odd = ", ".join(sorted(in_template ^ in_list))
         raise SpecError(f"tool {tool.name!r}: the path and its path parameters differ in {odd}", f"{pointer}/path")
     known_secrets = {secret.key for secret in spec.secrets}
-    for key in secrets_used(tool):
-        if key not in known_secrets:
-            raise SpecError(f"tool {tool.name!r} uses the secret {key}, which /secrets does not list", f"{pointer}/auth")
+    if missing := [key for key in secrets_used(tool) if key not in known_secrets]:
+        raise SpecError(f"tool {tool.name!r} uses the secret {missing[0]}, which /secrets does not list", f"{pointer}/auth")
 
 
 def secrets_used(tool: HttpTool) -> list[str]:
     """The keys of all secrets a tool may send, in the order of its alternatives."""
-    keys: list[str] = []
-    for credential in (one for alternative in tool.auth for one in alternative):
-        keys += [credential.username, credential.password] if isinstance(credential, BasicCredential) else [credential.secret]
-    return keys
+    found = [(one.username, one.password) if isinstance(one, BasicCredential) else (one.secret,) for each in tool.auth for one in each]
+    return [key for keys in found for key in keys]
 
 
 def _whole(pattern: str, pointer: str, field: str, values: list[str]) -> None:
@@ -338,11 +367,9 @@ def _whole(pattern: str, pointer: str, field: str, values: list[str]) -> None:
 
 
 def _unique(what: str, pointer: str, field: str, values: list[str]) -> None:
-    seen: set[str] = set()
-    for number, value in enumerate(values):
-        if value in seen:
-            raise SpecError(f"the {what} {value!r} occurs twice", f"{pointer}/{number}/{field}")
-        seen.add(value)
+    if len(set(values)) < len(values):
+        number, value = next((number, value) for number, value in enumerate(values) if value in values[:number])
+        raise SpecError(f"the {what} {value!r} occurs twice", f"{pointer}/{number}/{field}")
 
 
 def _looks_like_an_address(name: str) -> bool:

@@ -1,5 +1,8 @@
 """What a source has to say about a description besides the spec it made of it."""
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from typing import Literal
 
 from msgspec import Struct
@@ -8,6 +11,10 @@ from bmm.errors import BadInput
 from runner.contract import ServerSpec
 
 Level = Literal["error", "warning", "note"]
+
+MAX_ALIKE = 10
+# What a message quotes, and the name or number it ends with.
+_VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|\{[^{}]*\}|\b[0-9][0-9,]*\b|(?<=called )\S+")
 
 
 def one_line(text: str) -> str:
@@ -30,6 +37,42 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """One line, whatever the document put into it."""
         place = f"{self.pointer}: " if self.pointer else ""
         return one_line(f"{self.level}: {place}{self.message}{f' ({self.fix})' if self.fix else ''}")
+
+
+class Remarks:
+    """Collects findings: each once, and of many that differ only in names the first `MAX_ALIKE`, then how many more there are."""
+
+    def __init__(self) -> None:
+        self._found: dict[Finding, None] = {}
+
+    def error(self, pointer: str, message: str, fix: str = "") -> None:
+        self._found[Finding(level="error", pointer=pointer, message=message, fix=fix)] = None
+
+    def warn(self, pointer: str, message: str, fix: str = "") -> None:
+        self._found[Finding(level="warning", pointer=pointer, message=message, fix=fix)] = None
+
+    def note(self, pointer: str, message: str, fix: str = "") -> None:
+        self._found[Finding(level="note", pointer=pointer, message=message, fix=fix)] = None
+
+    def add(self, findings: Iterable[Finding]) -> None:
+        self._found |= dict.fromkeys(findings)
+
+    def all(self) -> tuple[Finding, ...]:
+        """Every error, and the others up to the limit of each kind."""
+        alike: Counter[tuple[Level, str]] = Counter()
+        last: dict[tuple[Level, str], Finding] = {}
+        shown: list[Finding] = []
+        for each in self._found:
+            kind = each.level, _VARYING.sub("…", each.message)
+            alike[kind] += 1
+            last[kind] = each
+            if each.level == "error" or alike[kind] <= MAX_ALIKE:
+                shown.append(each)
+        for kind, count in alike.items():
+            if kind[0] != "error" and count > MAX_ALIKE:
+                message = f"{count - MAX_ALIKE} more like this: {last[kind].message}"
+                shown.append(Finding(level=kind[0], pointer=last[kind].pointer, message=message, fix=last[kind].fix))
+        return tuple(shown)
 
 
 class Compiled(Struct, frozen=True, kw_only=True):

@@ -8,8 +8,9 @@ import msgspec
 from msgspec import Struct
 
 from runner.contract import HttpTool, Parameter
+from runner.tools.bodies import is_json
 from runner.tools.credentials import place_of
-from runner.tools.styles import as_header, as_path, as_query, loosely, strictly, text_of
+from runner.tools.styles import as_header, as_path, as_query, keeping_slashes, loosely, strictly, text_of
 
 # These frame the message or name the caller; neither an argument nor a document may set them.
 FRAMING = frozenset(
@@ -76,18 +77,14 @@ def prepare(tool: HttpTool) -> PreparedTool:
     )
 
 
-def is_json(media_type: str) -> bool:
-    """Whether a media type is JSON or built on it (RFC 6839)."""
-    bare = media_type.partition(";")[0].strip().lower()
-    return bare.endswith(("+json", "/json"))
-
-
 def _may_be_sent(parameter: Parameter, reserved: frozenset[tuple[str, str]]) -> bool:
     name = parameter.name.lower() if parameter.place == "header" else parameter.name
     if parameter.place == "path" or (parameter.place, name) in reserved:
         return False
-    # OpenAPI ignores a parameter named Accept; a fixed one is the owner's choice of a media type.
-    return not (parameter.place == "header" and (name in FRAMING or (name == "accept" and parameter.argument is not None)))
+    if parameter.place != "header":
+        return True
+    # OpenAPI ignores parameters named Accept and Content-Type; a fixed one is the document's choice of a media type.
+    return parameter.argument is None if name in ("accept", "content-type") else name not in FRAMING
 
 
 def _path_piece(parameter: Parameter) -> Piece:
@@ -121,7 +118,8 @@ def _header_slot(parameter: Parameter) -> Slot:
 def _path_text(parameter: Parameter) -> Callable[[object], str]:
     if parameter.content is not None:
         return lambda value: strictly(_as_content(parameter, value))
-    return lambda value: as_path(parameter.name, value, style=parameter.style or "simple", explode=bool(parameter.explode))
+    encode = keeping_slashes if parameter.allow_reserved else strictly
+    return lambda value: as_path(parameter.name, value, style=parameter.style or "simple", explode=bool(parameter.explode), encode=encode)
 
 
 def _header_text(parameter: Parameter) -> Callable[[object], str]:

@@ -1,19 +1,22 @@
 """The HTTP request a declared tool sends: a pure function of the tool, the arguments and the secrets."""
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from urllib.parse import unquote
 
-import msgspec
 from msgspec import Struct
 
-from runner.contract import Body, HttpTool
+from runner.contract import HttpTool
+from runner.tools.bodies import encoded_body, unwritable
 from runner.tools.credentials import choose, rendered
 from runner.tools.errors import ArgumentError, MissingSecret, RequestError, UnusableSecret
-from runner.tools.prepare import Pairs, PairSlot, Piece, PreparedTool, Slot, is_json, prepare
-from runner.tools.styles import fits_a_header, text_of
+from runner.tools.files import File
+from runner.tools.prepare import Pairs, PairSlot, Piece, PreparedTool, Slot, prepare
+from runner.tools.styles import fits_a_header
 
 __all__ = ["ArgumentError", "HttpRequest", "MissingSecret", "PreparedTool", "RequestError", "UnusableSecret", "build_request", "prepare"]
 
+_NO_FILES: Mapping[str, File] = MappingProxyType({})
 USER_AGENT = "BuildMyMCPServer/0.1"
 ACCEPT = "application/json, text/*;q=0.9, */*;q=0.5"
 
@@ -37,10 +40,13 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
         return self.url.partition("?")[0]
 
 
-def build_request(tool: HttpTool | PreparedTool, arguments: Mapping[str, object], secrets: Mapping[str, str]) -> HttpRequest:
+def build_request(
+    tool: HttpTool | PreparedTool, arguments: Mapping[str, object], secrets: Mapping[str, str], files: Mapping[str, File] = _NO_FILES
+) -> HttpRequest:
     """The request of one call. Arguments have been validated against the tool's input schema; this checks what a schema cannot.
 
-    An absent or null argument leaves its parameter out; inside a JSON body null is null.
+    An absent or null argument leaves its parameter out; inside a JSON body null is null. `files` are those that arguments name by a
+    URL (`runner.tools.files.urls_in` lists them), by that URL.
 
     Raises:
         ArgumentError: a value cannot stand where it would have to (the sentence says why and what to send instead).
@@ -52,10 +58,10 @@ def build_request(tool: HttpTool | PreparedTool, arguments: Mapping[str, object]
     cookies = [*ready.fixed_cookies, *_filled(ready, ready.cookies, arguments, "cookie")]
     headers = {"accept": ("Accept", ACCEPT), "user-agent": ("User-Agent", USER_AGENT)}
     content = ready.tool.body
-    body = _body(content, arguments) if content else None
-    if content and body is not None:
-        headers["content-type"] = ("Content-Type", content.media_type)
+    body = encoded_body(content, arguments, files) if content else None
     headers |= {name.lower(): (name, value) for name, value in ready.fixed_headers}
+    if body is not None:
+        headers["content-type"] = ("Content-Type", body.media_type)
     headers |= {slot.name.lower(): (slot.name, value) for slot, value in _header_values(ready.headers, arguments)}
     for credential in choose(ready.tool.auth, secrets):
         place, name, value = rendered(credential, secrets)
@@ -65,7 +71,8 @@ def build_request(tool: HttpTool | PreparedTool, arguments: Mapping[str, object]
             (query if place == "query" else cookies).append((name, value))
     if cookies:
         headers["cookie"] = ("Cookie", "; ".join(f"{name}={value}" for name, value in cookies))
-    return HttpRequest(method=ready.tool.method, url=_url(ready, arguments, query), headers=tuple(headers.values()), body=body)
+    url = _url(ready, arguments, query)
+    return HttpRequest(method=ready.tool.method, url=url, headers=tuple(headers.values()), body=body.content if body else None)
 
 
 def _url(ready: PreparedTool, arguments: Mapping[str, object], query: Pairs) -> str:
@@ -78,7 +85,8 @@ def _url(ready: PreparedTool, arguments: Mapping[str, object], query: Pairs) -> 
 
 def _segment(pieces: tuple[Piece, ...], arguments: Mapping[str, object]) -> str:
     text = _joined(pieces, arguments)
-    if text in (".", ".."):
+    # A parameter that keeps its slashes fills several segments.
+    if any(each in (".", "..") for each in text.split("/")):
         argument = next(piece.argument for piece in pieces if isinstance(piece, Slot))
         raise ArgumentError(f"{argument} must not make the path segment {text!r}, which would lead to another address.", argument)
     return text
@@ -95,7 +103,7 @@ def _in_path(slot: Slot, arguments: Mapping[str, object]) -> str:
     try:
         text = slot.render(value)
     except (ValueError, RecursionError) as error:
-        raise _unwritable(slot.argument) from error
+        raise unwritable(slot.argument) from error
     if not text:
         raise ArgumentError(f"{slot.argument} must not be empty: it is part of the address.", slot.argument)
     return text
@@ -109,7 +117,7 @@ def _filled(ready: PreparedTool, slots: tuple[PairSlot, ...], arguments: Mapping
         try:
             found = slot.render(value)
         except (ValueError, RecursionError) as error:
-            raise _unwritable(slot.argument) from error
+            raise unwritable(slot.argument) from error
         # An exploded object names its own parameters, so only here can be seen that one is the credential's.
         if any((place, unquote(name)) in ready.reserved for name, _ in found):
             raise ArgumentError(f"{slot.argument} must not name the parameter that carries the server's own credential.", slot.argument)
@@ -125,31 +133,8 @@ def _header_values(slots: tuple[Slot, ...], arguments: Mapping[str, object]) -> 
         try:
             text = slot.render(value)
         except (ValueError, RecursionError) as error:
-            raise _unwritable(slot.argument) from error
+            raise unwritable(slot.argument) from error
         if not fits_a_header(text):
             raise ArgumentError(f"{slot.argument} is sent as a header: no line breaks, and only Latin characters.", slot.argument)
         values.append((slot, text.strip(" \t")))
     return values
-
-
-def _body(body: Body, arguments: Mapping[str, object]) -> bytes | None:
-    if body.argument is not None:
-        if body.argument in arguments:
-            return _encoded(body, body.argument, arguments[body.argument])
-        if body.required:
-            raise ArgumentError(f"{body.argument} is needed: it is the body of the request.", body.argument)
-        return None
-    content = {name: arguments[argument] for argument, name in body.fields.items() if argument in arguments}
-    return _encoded(body, next(iter(body.fields), "body"), content) if content or body.required else None
-
-
-def _encoded(body: Body, argument: str, value: object) -> bytes:
-    try:
-        return msgspec.json.encode(value) if is_json(body.media_type) else text_of(value).encode()
-    except (ValueError, RecursionError) as error:
-        raise _unwritable(argument) from error
-
-
-def _unwritable(argument: str) -> ArgumentError:
-    # Half of a surrogate pair, NaN, or nesting without end: JSON decoders let the first pass.
-    return ArgumentError(f"{argument} cannot be sent: it holds text or a number that is not valid.", argument)

@@ -27,6 +27,11 @@ def loosely(text: str) -> str:
     return "".join(part if _TRIPLET.fullmatch(part) else quote(part, safe=_RESERVED) for part in _TRIPLET.split(text))
 
 
+def keeping_slashes(text: str) -> str:
+    """For a path parameter that may fill several segments."""
+    return quote(text, safe="/:@!$'()*,;=")
+
+
 def verbatim(text: str) -> str:
     return text
 
@@ -46,7 +51,7 @@ def text_of(value: object) -> str:
 
 
 def as_query(name: str, value: object, *, style: str, explode: bool, encode: Encode) -> list[tuple[str, str]]:
-    """The pairs of a query or cookie parameter: form, spaceDelimited, pipeDelimited or deepObject."""
+    """The pairs of a query or cookie parameter: form, spaceDelimited, pipeDelimited, tabDelimited or deepObject."""
     if style == "deepObject" and isinstance(value, list | dict):
         return _deep(strictly(name), value, encode)
     key = quote(name, safe="$:@")
@@ -56,20 +61,20 @@ def as_query(name: str, value: object, *, style: str, explode: bool, encode: Enc
         named = _members(value) if isinstance(value, dict) else [(name, item) for item in _items(value)]
         return [(quote(each, safe="$:@"), encode(item)) for each, item in named]
     flat = _flat(value, encode)
-    separator = {"spaceDelimited": "%20", "pipeDelimited": "%7C"}.get(style, ",")
+    separator = {"spaceDelimited": "%20", "pipeDelimited": "%7C", "tabDelimited": "%09"}.get(style, ",")
     return [(key, separator.join(flat))] if flat else []
 
 
-def as_path(name: str, value: object, *, style: str, explode: bool) -> str:
+def as_path(name: str, value: object, *, style: str, explode: bool, encode: Encode = strictly) -> str:
     """A part of a path segment: simple, label (`.a.b`) or matrix (`;name=a`)."""
     if style == "matrix":
         return _matrix(strictly(name), value, explode)
     if not isinstance(value, list | dict):
-        text = strictly(text_of(value))
+        text = encode(text_of(value))
     elif explode:
-        text = ("." if style == "label" else ",").join(_exploded(value, strictly))
+        text = ("." if style == "label" else ",").join(_exploded(value, encode))
     else:
-        text = ",".join(_flat(value, strictly))
+        text = ",".join(_flat(value, encode))
     return f".{text}" if style == "label" else text
 
 

@@ -1,57 +1,64 @@
-"""An OpenAPI 3 document -> a `ServerSpec`: each operation becomes a tool, each remark a finding."""
+"""An OpenAPI or Swagger document -> a `ServerSpec`: each operation becomes a tool, each remark a finding."""
+
+from urllib.parse import urljoin
 
 import msgspec
 from jsonschema_rs import Draft202012Validator
 
-from bmm.sources.finding import Compiled, Finding, UnusableDocument
+from bmm.errors import BadInput
+from bmm.sources.finding import Compiled, Finding, Remarks, UnusableDocument
 from bmm.sources.openapi.bodies import BodyError
+from bmm.sources.openapi.choose import chosen, explained, ranked
 from bmm.sources.openapi.load import load
 from bmm.sources.openapi.names import tool_names
 from bmm.sources.openapi.operations import Context, Operation, compile_operation, operations_of
-from bmm.sources.openapi.refs import Document, RefError
-from bmm.sources.openapi.schemas import Schemas
+from bmm.sources.openapi.options import Options
+from bmm.sources.openapi.refs import Document, RefError, under
+from bmm.sources.openapi.responses import Outputs
+from bmm.sources.openapi.schemas import ORDERS, Schemas
 from bmm.sources.openapi.security import Security, SecurityError
-from bmm.sources.openapi.servers import ServerError, Servers, allowed_hosts
-from bmm.sources.openapi.texts import clean, one_line
+from bmm.sources.openapi.servers import ServerError, Servers, ServerVarError, allowed_hosts
+from bmm.sources.openapi.swagger import servers_of
+from bmm.sources.openapi.texts import clean, gives_orders, one_line
 from runner.contract import MAX_HOSTS, MAX_TOOLS, HttpTool, Scope, ServerSpec, SpecError, decode_spec
 
 __all__ = ["compile_openapi"]
 
-_VERSIONS = ("3.0", "3.1", "3.2")
+_VERSIONS = ("2.0", "3.0", "3.1", "3.2")
 _BROKEN = (RefError, ServerError, SecurityError, BodyError)
 
 
-def compile_openapi(data: bytes, *, location: str | None = None, server: str | None = None, name: str | None = None) -> Compiled:
-    """The spec of an OpenAPI document.
+def compile_openapi(
+    data: bytes, *, location: str | None = None, server: str | None = None, name: str | None = None, options: Options | None = None
+) -> Compiled:
+    """The spec of an OpenAPI or Swagger document.
 
-    `location` is the URL the document came from, against which relative server URLs are resolved; `server` is used instead of every
-    server URL in the document; `name` instead of its title.
+    `location` is the URL the document came from, against which relative server URLs are resolved. `server` and `name` are short for
+    those of `options`.
 
     Raises:
         UnusableDocument: nothing can be made of it; names the line (syntax) or the pointer (content).
+        BadInput: an option does not fit the document.
     """
-    root, findings = load(data)
-    document = Document(_checked_root(root))
+    options = options or Options()
+    options = msgspec.structs.replace(options, server=server or options.server, name=name or options.name)
+    root, findings = load(data, limit=options.max_bytes)
+    remarks = Remarks()
+    remarks.add(findings)
+    document = Document(_checked_root(root), remarks)
     info = document.root.get("info")
     about = info if isinstance(info, dict) else {}
-    title = name or one_line(about.get("title"), 80) or "API"
-    try:
-        servers = Servers(root=document.root.get("servers"), location=location, override=server)
-    except ServerError as error:
-        raise UnusableDocument(f"--server {server}: {error.message}. {error.fix}") from error
-    context = Context(
-        document=document,
-        servers=servers,
-        security=Security(document, title=title),
-        schemas=Schemas(document),
-        shared=Schemas(document, shared=True),
-    )
-    operations = operations_of(document, findings)
+    title = options.name or one_line(about.get("title"), 80) or "API"
+    if gives_orders(about.get("description")):
+        remarks.warn("/info/description", ORDERS)
+    context = _context(document, options, title=title, location=location)
+    operations = operations_of(document)
     if not operations:
-        raise UnusableDocument("The document has no operations", pointer="/paths", findings=tuple(findings))
-    tools = _tools(operations, context, findings)
+        raise UnusableDocument("The document has no operations", pointer="/paths", findings=remarks.all())
+    tools = _tools(operations, context, options)
     if not tools:
-        raise _nothing_usable(findings)
+        raise _nothing_usable(remarks.all())
+    _every_option_fitted(context, options)
     spec = ServerSpec(
         name=title[:80],
         description=clean(about.get("description")),
@@ -60,55 +67,100 @@ def compile_openapi(data: bytes, *, location: str | None = None, server: str | N
         hosts=allowed_hosts(tools),
         scopes=_scopes(tools, title),
     )
-    return Compiled(spec=_checked_spec(spec, findings), findings=tuple(dict.fromkeys(findings)))
+    return Compiled(spec=_checked_spec(spec, remarks.all()), findings=remarks.all())
+
+
+def _context(document: Document, options: Options, *, title: str, location: str | None) -> Context:
+    itself = document.root.get("$self")
+    if isinstance(itself, str) and itself.strip():
+        location = urljoin(location or "", itself.strip())  # OpenAPI 3.2: the document says where it is at home
+        location = location if "://" in location else None
+    root = servers_of(document.root) if "swagger" in document.root else document.root.get("servers")
+    try:
+        servers = Servers(document, root=root, location=location, override=options.server, variables=options.server_vars)
+    except ServerError as error:
+        raise UnusableDocument(f"--server {options.server}: {error.message}. {error.fix}") from error
+    return Context(
+        document=document,
+        servers=servers,
+        security=Security(document, title=title),
+        schemas=Schemas(document),
+        shared=Schemas(document, shared=True),
+        outputs=Outputs(document),
+        pins=options.pins,
+    )
 
 
 def _checked_root(root: object) -> dict[str, object]:
     if not isinstance(root, dict):
         raise UnusableDocument("This is not an OpenAPI document: it is not an object with `openapi`, `info` and `paths`.")
-    if "swagger" in root and "openapi" not in root:
-        raise UnusableDocument("Swagger 2 comes later; convert the document to OpenAPI 3 for now", pointer="/swagger")
-    version = str(root.get("openapi", ""))
+    key = "openapi" if "openapi" in root else "swagger"
+    version = str(root.get(key, "")).strip().lower().removeprefix("v")
     if not version:
-        raise UnusableDocument("This is not an OpenAPI document: it has no `openapi` with a version.")
+        raise UnusableDocument("This is not an OpenAPI document: it has no `openapi` or `swagger` with a version.")
+    version = f"{version}.0" if version in ("2", "3") else version
     if not version.startswith(_VERSIONS):
-        raise UnusableDocument(f"OpenAPI {version!r} is not supported; {', '.join(_VERSIONS)} are", pointer="/openapi")
-    return root
+        raise UnusableDocument(f"OpenAPI {version!r} is not supported; {', '.join(_VERSIONS)} are", pointer=f"/{key}")
+    return {key: value for key, value in root.items() if key != "swagger"} if "openapi" in root and "swagger" in root else root
 
 
-def _tools(operations: list[Operation], context: Context, findings: list[Finding]) -> list[HttpTool]:
-    if len(operations) > MAX_TOOLS:
-        message = f"the document has {len(operations):,} operations; the first {MAX_TOOLS:,} are used"
-        findings.append(Finding(level="warning", pointer="/paths", message=message))
-    kept = operations[:MAX_TOOLS]
-    names = tool_names((each.operation_id, each.method, each.path) for each in kept)
-    tools: list[HttpTool] = []
-    for operation, name in zip(kept, names, strict=True):
-        try:
-            tool, remarks = compile_operation(operation, name, context)
-            msgspec.json.encode(tool)  # half a surrogate pair in a name cannot be encoded
-            Draft202012Validator(tool.input_schema)
-        except _BROKEN as error:
-            fix = getattr(error, "fix", "")
-            findings.append(
-                Finding(level="error", pointer=error.pointer or operation.pointer, message=_skipped(error.message, name), fix=fix)
-            )
-        except RecursionError:
-            findings.append(Finding(level="error", pointer=operation.pointer, message=_skipped("its schemas are nested too deeply", name)))
-        except UnicodeEncodeError:
-            findings.append(
-                Finding(level="error", pointer=operation.pointer, message=_skipped("it holds text that is not valid Unicode", name))
-            )
-        except ValueError as error:
-            reason = f"its arguments have no usable schema ({str(error).splitlines()[0][:200]})"
-            findings.append(Finding(level="error", pointer=operation.pointer, message=_skipped(reason, name)))
-        else:
-            tools.append(tool)
-            findings += remarks
-            if operation.operation_id not in (None, name):
-                message = f"the operationId {operation.operation_id!r} is taken or not a legal tool name; the tool is called {name}"
-                findings.append(Finding(level="note", pointer=operation.pointer, message=message))
-    return tools
+def _tools(operations: list[Operation], context: Context, options: Options) -> list[HttpTool]:
+    remarks = context.document.remarks
+    _repeated_ids(operations, remarks)
+    names = tool_names((each.operation_id, each.method, each.path) for each in operations)
+    asked = chosen(list(zip(operations, names, strict=True)), options, remarks)
+    limit = max(1, min(options.max_tools, MAX_TOOLS))
+    made: dict[int, HttpTool] = {}
+    for number in ranked(asked) if len(asked) > limit else range(len(asked)):
+        if len(made) == limit:
+            break
+        operation, name = asked[number]
+        if (tool := _tool(operation, name, context)) is not None:
+            made[number] = tool
+    if len(asked) > limit:
+        remarks.warn("/paths", *explained(asked, len(made)))
+    return [made[number] for number in sorted(made)]
+
+
+def _tool(operation: Operation, name: str, context: Context) -> HttpTool | None:
+    """The tool, or None with a finding."""
+    remarks = context.document.remarks
+    try:
+        tool = compile_operation(operation, name, context)
+        msgspec.json.encode(tool)  # half a surrogate pair in a name cannot be encoded
+        Draft202012Validator(tool.input_schema)
+    except _BROKEN as error:
+        remarks.error(error.pointer or operation.pointer, _skipped(error.message, name), getattr(error, "fix", ""))
+    except ServerVarError as error:
+        raise BadInput(error.message, pointer=error.pointer) from error
+    except RecursionError:
+        remarks.error(operation.pointer, _skipped("its schemas are nested too deeply", name))
+    except UnicodeEncodeError:
+        remarks.error(operation.pointer, _skipped("it holds text that is not valid Unicode", name))
+    except ValueError as error:
+        reason = f"its arguments have no usable schema ({str(error).splitlines()[0][:200]})"
+        remarks.error(operation.pointer, _skipped(reason, name))
+    else:
+        if operation.operation_id not in (None, name):
+            message = f"the operationId {operation.operation_id!r} is taken or not a legal tool name; the tool is called {name}"
+            remarks.note(operation.pointer, message)
+        return tool
+    return None
+
+
+def _repeated_ids(operations: list[Operation], remarks: Remarks) -> None:
+    first: dict[str, str] = {}
+    for each in operations:
+        if each.operation_id is not None and first.setdefault(each.operation_id, each.pointer) != each.pointer:
+            message = f"the operationId {each.operation_id!r} is that of another operation; its tool gets a name of its own"
+            remarks.warn(under(each.pointer, "operationId"), message, "give each operation an id of its own")
+
+
+def _every_option_fitted(context: Context, options: Options) -> None:
+    if unused := set(options.pins) - context.used:
+        raise BadInput(f"--pin {sorted(unused)[0]}: no operation has a parameter or a body property of this name.")
+    if options.server is None and (unknown := set(options.server_vars) - context.servers.used):
+        raise BadInput(f"--server-var {sorted(unknown)[0]}: no server that is used has this variable.")
 
 
 def _skipped(message: str, name: str) -> str:
@@ -121,18 +173,20 @@ def _scopes(tools: list[HttpTool], title: str) -> tuple[Scope, ...]:
     return tuple(Scope(name=scope, description=sentence) for scope, sentence in described.items() if scope in used)
 
 
-def _checked_spec(spec: ServerSpec, findings: list[Finding]) -> ServerSpec:
+def _checked_spec(spec: ServerSpec, findings: tuple[Finding, ...]) -> ServerSpec:
     if len(spec.hosts) > MAX_HOSTS:
         message = f"The document calls {len(spec.hosts)} hosts; a server may call {MAX_HOSTS}. Pass --server to use one"
-        raise UnusableDocument(message, pointer="/servers", findings=tuple(findings))
+        raise UnusableDocument(message, pointer="/servers", findings=findings)
     try:
-        # Not `encode_spec`: it sorts keys, and the order of properties is the order in which a document explains them.
-        return decode_spec(msgspec.json.encode(spec))
+        # The schemas have been checked one by one; written out, those of a large document would be hundreds of megabytes.
+        light = tuple(msgspec.structs.replace(tool, input_schema={"type": "object"}, output_schema=None) for tool in spec.tools)
+        decode_spec(msgspec.json.encode(msgspec.structs.replace(spec, tools=light)))
     except (SpecError, ValueError, RecursionError) as error:
-        raise UnusableDocument(f"No valid spec comes out of this document: {error}", findings=tuple(findings)) from error
+        raise UnusableDocument(f"No valid spec comes out of this document: {error}", findings=findings) from error
+    return spec
 
 
-def _nothing_usable(findings: list[Finding]) -> UnusableDocument:
+def _nothing_usable(findings: tuple[Finding, ...]) -> UnusableDocument:
     reasons = {
         (each.pointer, reason): Finding(level="error", pointer=each.pointer, message=reason, fix=each.fix)
         for each in findings

@@ -6,7 +6,7 @@ from math import isfinite
 
 from jsonschema_rs import Draft202012Validator
 
-from bmm.sources.openapi.texts import clean
+from bmm.sources.openapi.texts import MAX_PROPERTY, clean
 
 TYPES = frozenset({"null", "boolean", "object", "array", "number", "string", "integer"})
 ONE_SCHEMA = ("items", "additionalProperties", "not", "contains", "propertyNames", "if", "then", "else")
@@ -47,11 +47,11 @@ def _text(value: object) -> Cleaned:
 
 
 def _pattern(value: object) -> Cleaned:
-    return value if isinstance(value, str) and _compiles(value) else None
+    return value if isinstance(value, str) and compiles(value) else None
 
 
 @lru_cache(maxsize=10_000)
-def _compiles(pattern: str) -> bool:
+def compiles(pattern: str) -> bool:
     """ECMA 262 has looser expressions, such as `[\\w-.]`, which validators refuse together with the whole schema."""
     try:
         Draft202012Validator({"pattern": pattern})
@@ -61,7 +61,7 @@ def _compiles(pattern: str) -> bool:
 
 
 def _prose(value: object) -> Cleaned:
-    return clean(value) or None
+    return clean(value, MAX_PROPERTY) or None
 
 
 def _names(value: object) -> Cleaned:
@@ -105,15 +105,6 @@ PLAIN: dict[str, Callable[[object], Cleaned]] = {
 
 
 def types_of(value: object) -> list[str]:
-    """The legal types a `type` keyword names; Python's and databases' names are not guessed."""
+    """The legal types a `type` keyword names."""
     names = value if isinstance(value, list) else [value]
     return list(dict.fromkeys(name for name in names if isinstance(name, str) and name in TYPES))
-
-
-def bounds(schema: dict[str, object]) -> dict[str, object]:
-    """3.0 writes `minimum: 1, exclusiveMinimum: true`, JSON Schema `exclusiveMinimum: 1`."""
-    changed: dict[str, object] = {}
-    for bound, exclusive in (("minimum", "exclusiveMinimum"), ("maximum", "exclusiveMaximum")):
-        if schema.get(exclusive) is True and bound in schema:
-            changed |= {exclusive: schema[bound], bound: None}
-    return changed

@@ -6,23 +6,23 @@ from collections import Counter
 from typing import NoReturn
 
 from bmm.sources.finding import Finding, UnusableDocument
+from bmm.sources.openapi.options import MAX_BYTES
 from bmm.sources.openapi.yamls import load_yaml
 
-MAX_BYTES = 50 * 1024 * 1024
 MAX_REPEATED = 20
 # Above this a broken JSON text is not tried as YAML, which is slow and would only find the same fault again.
 _TRY_YAML_BYTES = 5 * 1024 * 1024
 _CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
 
-def load(data: bytes) -> tuple[object, list[Finding]]:
+def load(data: bytes, *, limit: int = MAX_BYTES) -> tuple[object, list[Finding]]:
     """The document in JSON or YAML text, with a finding for each repeated key.
 
     Raises:
         UnusableDocument: names the line where known.
     """
-    if len(data) > MAX_BYTES:
-        raise UnusableDocument(f"The document is larger than {MAX_BYTES // 1024**2} MiB, the limit for documents.")
+    if len(data) > limit:
+        raise UnusableDocument(f"The document is larger than {in_mib(limit)}, the limit for documents; --max-size sets another.")
     text = _text(data)
     if not text.strip():
         raise UnusableDocument("The document is empty.")
@@ -37,6 +37,10 @@ def load(data: bytes) -> tuple[object, list[Finding]]:
         if len(data) <= _TRY_YAML_BYTES and _looks_like_yaml(text):
             return load_yaml(text)
         raise UnusableDocument(f"The document is not valid JSON: {error.msg}, column {error.colno}", line=error.lineno) from error
+
+
+def in_mib(size: int) -> str:
+    return f"{size / 1024**2:g} MiB" if size >= 1024**2 else f"{size:,} bytes"
 
 
 def _load_json(text: str) -> tuple[object, list[Finding]]:

@@ -1,25 +1,37 @@
 """One operation of a document -> one `HttpTool`."""
 
 import re
+from collections.abc import Iterator
 from typing import Literal, get_args
 
+import msgspec
 from msgspec import Struct
 
-from bmm.sources.finding import Finding
-from bmm.sources.openapi.bodies import compiled_body
+from bmm.sources.finding import Remarks
+from bmm.sources.openapi.bodies import compiled_body, moved, offered
 from bmm.sources.openapi.names import ArgumentNames
-from bmm.sources.openapi.parameters import Argument, compiled, declared, repaired_path
+from bmm.sources.openapi.paging import gives_links, list_of, paging_of
+from bmm.sources.openapi.parameters import Argument, Declared, compiled, declared, negotiated, repaired_path
+from bmm.sources.openapi.pins import pinned_value
+from bmm.sources.openapi.pruned import pruned
 from bmm.sources.openapi.refs import Document, RefError, under
-from bmm.sources.openapi.schemas import MAX_NODES, Converted, Schemas
-from bmm.sources.openapi.security import Security, credential_places
+from bmm.sources.openapi.responses import MAX_OUTPUT, Outputs, Response, TooLarge, is_stream, response_of
+from bmm.sources.openapi.schemas import MAX_INLINE, MAX_NODES, ORDERS, Converted, Schemas
+from bmm.sources.openapi.security import Auth, Security, credential_places
 from bmm.sources.openapi.servers import Servers
-from bmm.sources.openapi.texts import one_line, sentence_of
-from runner.contract import Annotations, Body, HttpTool, JsonSchema, Parameter
+from bmm.sources.openapi.texts import MAX_DESCRIPTION, gives_orders, one_line, sentence_of, shorten
+from runner.contract import Annotations, Answer, Body, HttpTool, JsonSchema, Paging, Parameter
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"]
 
 METHODS: tuple[Method, ...] = get_args(Method)
 READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
+NEXT_LINK = "next_link"
+_REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "QUERY"})
+_DESTROYING_READ = re.compile(r"(?i)[./_-](delete|remove|destroy|purge|revoke|uninstall|terminate|wipe|erase)$")
+_CREDENTIALS = frozenset(
+    {"apikey", "xapikey", "accesstoken", "xaccesstoken", "authtoken", "xauthtoken", "apitoken", "xapitoken", "appkey", "apisecret"}
+)
 _DESTROYING = re.compile(r"(?i)(?<![a-z])(delete|remove|destroy|purge|cancel|revoke|reset|drop|clear|terminate|wipe|erase|archive|close)")
 
 
@@ -40,16 +52,19 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What all operations of a document share; `shared` writes every component under `$defs`."""
+    """What all operations of a document share; `shared` writes every component under `$defs`; `used` are the pins that fitted."""
 
     document: Document
     servers: Servers
     security: Security
     schemas: Schemas
     shared: Schemas
+    outputs: Outputs
+    pins: dict[str, str] = {}
+    used: set[str] = msgspec.field(default_factory=set)
 
 
-def operations_of(document: Document, findings: list[Finding]) -> list[Operation]:
+def operations_of(document: Document) -> list[Operation]:
     """Every operation under `paths`, in the document's order; what is not one becomes a finding."""
     paths = document.root.get("paths")
     found: list[Operation] = []
@@ -60,59 +75,128 @@ def operations_of(document: Document, findings: list[Finding]) -> list[Operation
         try:
             target, place = document.follow(node, pointer)
         except RefError as error:
-            findings.append(Finding(level="error", pointer=error.pointer, message=f"{error.message}; the path is skipped"))
+            document.remarks.error(error.pointer, f"{error.message}; the path is skipped")
             continue
         if not isinstance(target, dict):
-            findings.append(Finding(level="error", pointer=pointer, message="a path item must be an object; the path is skipped"))
+            document.remarks.error(pointer, "a path item must be an object; the path is skipped")
             continue
         # Beside a `$ref`, 3.1 lets a path item have fields of its own.
         item = {**target, **node} if isinstance(node, dict) and target is not node else target
-        for method in METHODS:
-            operation = item.get(method.lower())
-            at = under(place, method.lower())
-            if isinstance(operation, dict):
-                found.append(Operation(method=method, path=path, node=operation, pointer=at, item=item, item_pointer=place))
-            elif operation is not None:
-                findings.append(Finding(level="error", pointer=at, message="an operation must be an object; it is skipped"))
+        found += _in_item(item, place, path, document)
     return found
 
 
-def compile_operation(operation: Operation, name: str, context: Context) -> tuple[HttpTool, list[Finding]]:
+def _in_item(item: dict[str, object], place: str, path: str, document: Document) -> Iterator[Operation]:
+    named = {key.lower(): key for key in item}
+    for method in METHODS:
+        key = named.get(method.lower())
+        if key is None:
+            continue
+        operation, at = item[key], under(place, key)
+        if isinstance(operation, dict):
+            yield Operation(method=method, path=path, node=operation, pointer=at, item=item, item_pointer=place)
+        elif operation is not None:
+            document.remarks.error(at, "an operation must be an object; it is skipped")
+    others = item.get("additionalOperations")
+    for name, operation in others.items() if isinstance(others, dict) else ():
+        at = under(place, "additionalOperations", name)
+        known = next((method for method in METHODS if method == name.upper()), None)
+        if known is None or not isinstance(operation, dict):
+            document.remarks.error(at, f"the method {name!r} cannot be sent; the operation is skipped")
+        else:
+            yield Operation(method=known, path=path, node=operation, pointer=at, item=item, item_pointer=place)
+
+
+def compile_operation(operation: Operation, name: str, context: Context) -> HttpTool:
     """The tool of one operation.
 
     Raises:
         RefError, ServerError, SecurityError, BodyError: the operation cannot become a tool.
     """
-    node, pointer = operation.node, operation.pointer
-    path = _clean_path(operation.path, operation.item_pointer)
+    node, pointer, remarks = operation.node, operation.pointer, context.document.remarks
+    path = _clean_path(operation.path, operation.item_pointer, remarks)
     server = context.servers.for_operation(
         (node.get("servers"), under(pointer, "servers")), (operation.item.get("servers"), under(operation.item_pointer, "servers"))
     )
-    auth, findings = context.security.for_operation(node.get("security"), pointer)
-    parts, more = _parts(operation, path, context, auth_places=credential_places(auth), schemas=context.schemas)
-    schema, size = _input_schema(parts.arguments, context.schemas)
-    if size > MAX_NODES:
-        parts, more = _parts(operation, path, context, auth_places=credential_places(auth), schemas=context.shared)
-        schema, size = _input_schema(parts.arguments, context.shared)
+    auth = context.security.for_operation(node.get("security"), pointer)
+    parts = _parts(operation, path, context, auth=auth, schemas=context.schemas)
+    response = response_of(node, pointer, context.document)
+    paging = paging_of(operation.method, parts.parameters, response, context.document)
+    if paging is None and operation.method == "GET" and gives_links(response):
+        paging = Paging(kind="link", argument=parts.names.give(NEXT_LINK, "answer"), items=list_of(response, context.document))
+    linked = [_link_argument(paging.argument)] if paging is not None and paging.kind == "link" else []
+    schema, size = _input_schema([*parts.arguments, *linked], context.schemas)
+    if size > MAX_INLINE:
+        parts = _parts(operation, path, context, auth=auth, schemas=context.shared)
+        schema, size = _input_schema([*parts.arguments, *linked], context.shared)
         if size > MAX_NODES:
-            schema = _outline(parts.arguments)
-            message = f"its arguments consist of {size:,} schemas; only their names and types are published"
-            more.append(Finding(level="warning", pointer=pointer, message=message))
-    tool = HttpTool(
+            schema = _pruned([*parts.arguments, *linked], context.shared)
+            remarks.warn(
+                pointer,
+                f"its arguments consist of more than {MAX_NODES:,} schemas; up to {MAX_INLINE:,}, the nearest to the top, are published",
+            )
+    if is_stream(node, context.document):
+        remarks.note(under(pointer, "responses"), "the answer is a stream; it is read to its end, as far as time and size allow")
+    marks = annotations(operation)
+    return HttpTool(
         name=name,
         title=one_line(node.get("summary"), 120) or None,
-        description=sentence_of(node.get("summary"), node.get("description"), otherwise=f"{operation.method} {operation.path}"),
+        description=_description(operation, path, parts.arguments, remarks),
         input_schema=schema,
-        annotations=annotations(operation),
-        scopes=("read",) if operation.method in READING else ("write",),
+        output_schema=_output_schema(response, operation, context),
+        annotations=marks,
+        scopes=("read",) if marks.read_only else ("write",),
         method=operation.method,
         server=server,
-        path=path,
+        path=parts.path,
         parameters=tuple(parts.parameters),
         body=parts.body,
-        auth=auth,
+        auth=parts.auth,
+        answer=Answer(paging=paging),
+        retry=_may_repeat(operation.method, parts),
     )
-    return tool, findings + more
+
+
+def _output_schema(response: Response | None, operation: Operation, context: Context) -> JsonSchema | None:
+    if response is None or not response.always or operation.method == "HEAD":
+        return None
+    try:
+        return context.outputs.schema(response)
+    except TooLarge:
+        message = f"the schema of its answer is larger than {MAX_OUTPUT:,} bytes; it is left out of the tool"
+        context.document.remarks.note(response.pointer, message)
+        return None
+
+
+def _may_repeat(method: str, parts: "_Parts") -> bool:
+    """By its method (RFC 9110 section 9.2.2), or because a key that every call must have tells the API that it is the same request."""
+    if method in _REPEATABLE:
+        return True
+    needed = {each.name for each in parts.arguments if each.required}
+    return any(
+        each.place == "header" and each.argument in needed and re.sub(r"^x-", "", each.name.lower()) == "idempotency-key"
+        for each in parts.parameters
+    )
+
+
+def _link_argument(name: str) -> Argument:
+    about = "The address of the next page, as the last answer gave it; all other arguments stay the same."
+    return Argument(name=name, schema=Converted({"type": "string", "description": about}))
+
+
+def _description(operation: Operation, path: str, arguments: list[Argument], remarks: Remarks) -> str:
+    node = operation.node
+    for key in ("summary", "description"):
+        if gives_orders(node.get(key)):
+            remarks.warn(under(operation.pointer, key), ORDERS)
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+", operation.operation_id or "")
+    plain = f"{operation.method} {path}"
+    otherwise = f"{' '.join(words).capitalize()} ({plain})." if len(words) > 1 else plain
+    needed = [each.name for each in arguments if each.required]
+    if needed and len(words) > 1:
+        otherwise += f" Needs {', '.join(needed[:8])}."
+    text = sentence_of(node.get("summary"), node.get("description"), otherwise=otherwise)
+    return shorten(f"Deprecated. {text}", MAX_DESCRIPTION) if node.get("deprecated") is True else text
 
 
 def annotations(operation: Operation) -> Annotations:
@@ -123,6 +207,8 @@ def annotations(operation: Operation) -> Annotations:
     overwrite what was there, which the protocol counts as destructive.
     """
     if operation.method in READING:
+        if _DESTROYING_READ.search(operation.path.rstrip("/")):
+            return Annotations(destructive=True)  # `GET /auth.revoke`: some APIs do everything with GET
         return Annotations(read_only=True, destructive=False, idempotent=True)
     if operation.method == "POST":
         last = operation.path.rstrip("/").rpartition("/")[2]
@@ -132,45 +218,80 @@ def annotations(operation: Operation) -> Annotations:
 
 
 class _Parts(Struct, kw_only=True):
+    path: str
+    auth: Auth
     parameters: list[Parameter]
     arguments: list[Argument]
+    names: ArgumentNames
     body: Body | None = None
 
 
-def _parts(
-    operation: Operation, path: str, context: Context, *, auth_places: set[tuple[str, str]], schemas: Schemas
-) -> tuple[_Parts, list[Finding]]:
-    levels = [(node.get("parameters"), under(place, "parameters")) for node, place in _levels(operation)]
-    found, findings = declared(context.document, levels)
-    found, more = repaired_path(path, found, operation.item_pointer)
-    findings += more
-    names = ArgumentNames()
-    parts = _Parts(parameters=[], arguments=[])
+def _parts(operation: Operation, path: str, context: Context, *, auth: Auth, schemas: Schemas) -> _Parts:
+    document, pins = context.document, context.pins
+    found, body_parameters = declared(document, _levels(operation))
+    path, found = repaired_path(path, found, operation.item_pointer, document.remarks)
+    parts = _Parts(path=path, auth=auth, parameters=[], arguments=[], names=ArgumentNames())
+    taken = credential_places(auth)
     for each in found:
-        if (each.place, each.name.lower() if each.place == "header" else each.name) in auth_places:
+        place = each.place, each.name.lower() if each.place == "header" else each.name
+        if place not in taken and (place == ("header", "authorization") or (not auth and _is_credential(each))):
+            _sign_in_by_hand(each, parts, context)
+            taken = taken | {place}
+        if place in taken:
             continue  # the credential is sent there
-        parameter, argument, more = compiled(each, schemas, names)
+        if place in (("header", "accept"), ("header", "content-type")):
+            has_body = bool(body_parameters) or operation.node.get("requestBody") is not None
+            if (constant := negotiated(each, document, has_body=has_body)) is not None:
+                parts.parameters.append(constant)
+            continue
+        parameter, argument = compiled(each, schemas, parts.names, document)
+        if each.name in pins:
+            context.used.add(each.name)
+            value = pinned_value(each.name, pins[each.name], argument.schema.schema)
+            parts.parameters.append(msgspec.structs.replace(parameter, argument=None, value=value))
+            continue
         parts.parameters.append(parameter)
         parts.arguments.append(argument)
-        findings += more
-    if operation.node.get("requestBody") is not None and operation.method not in ("HEAD", "TRACE"):
-        node, pointer = operation.node["requestBody"], under(operation.pointer, "requestBody")
-        parts.body, arguments, more = compiled_body(
-            node, pointer, method=operation.method, document=context.document, schemas=schemas, names=names
+    if operation.method in ("HEAD", "TRACE"):
+        return parts
+    offer = moved(body_parameters, operation.node.get("consumes", document.root.get("consumes")))
+    if operation.node.get("requestBody") is not None:
+        offer = offered(operation.node["requestBody"], under(operation.pointer, "requestBody"), document) or offer
+    if offer is not None:
+        parts.body, arguments, fixed = compiled_body(
+            offer, method=operation.method, document=document, schemas=schemas, names=parts.names, pins=pins
         )
         parts.arguments += arguments
-        findings += more
-    return parts, findings
+        if fixed:
+            context.used.update(fixed)
+            values = {name: pinned_value(name, pins[name], schema.schema) for name, schema in fixed.items()}
+            parts.body = msgspec.structs.replace(parts.body, fixed=values)
+    return parts
 
 
-def _levels(operation: Operation) -> list[tuple[dict[str, object], str]]:
-    return [(operation.item, operation.item_pointer), (operation.node, operation.pointer)]
+def _sign_in_by_hand(each: Declared, parts: _Parts, context: Context) -> None:
+    assert each.place != "path"
+    credential = context.security.by_hand(each.place, each.name, each.node.get("description")).credential
+    optional = () if each.node.get("required") is True else ((),)
+    parts.auth = tuple((*alternative, credential) for alternative in parts.auth) or ((credential,), *optional)
+    message = f"{each.name!r} is not an argument: the server sends it from a secret"
+    context.document.remarks.note(each.pointer, message, "declare a security scheme")
+
+
+def _is_credential(each: Declared) -> bool:
+    return each.place != "path" and re.sub(r"[^a-z]", "", each.name.lower()) in _CREDENTIALS
+
+
+def _levels(operation: Operation) -> list[tuple[object, str]]:
+    levels = (operation.item, operation.item_pointer), (operation.node, operation.pointer)
+    return [(node.get("parameters"), under(place, "parameters")) for node, place in levels]
 
 
 def _input_schema(arguments: list[Argument], schemas: Schemas) -> tuple[JsonSchema, int]:
     """The schema of a tool's arguments, and how many schemas it consists of."""
     needs: frozenset[str] = frozenset().union(*(argument.schema.needs for argument in arguments)) if arguments else frozenset()
-    size = schemas.size(Converted({}, needs)) + sum(argument.schema.nodes for argument in arguments)
+    size = sum(argument.schema.nodes for argument in arguments)
+    size += schemas.size(needs, enough=MAX_NODES)
     if size > MAX_NODES:
         return {}, size
     schema = _object({argument.name: argument.schema.schema for argument in arguments}, arguments)
@@ -179,18 +300,8 @@ def _input_schema(arguments: list[Argument], schemas: Schemas) -> tuple[JsonSche
     return schema, size
 
 
-def _outline(arguments: list[Argument]) -> JsonSchema:
-    """Names, types and descriptions only."""
-    kept = ("type", "description", "title")
-    return _object(
-        {
-            each.name: {key: each.schema.schema[key] for key in kept if key in each.schema.schema}
-            if isinstance(each.schema.schema, dict)
-            else True
-            for each in arguments
-        },
-        arguments,
-    )
+def _pruned(arguments: list[Argument], schemas: Schemas) -> JsonSchema:
+    return _object(pruned({each.name: each.schema.schema for each in arguments}, schemas.definition, limit=MAX_INLINE), arguments)
 
 
 def _object(properties: JsonSchema, arguments: list[Argument]) -> JsonSchema:
@@ -198,11 +309,14 @@ def _object(properties: JsonSchema, arguments: list[Argument]) -> JsonSchema:
     return {"type": "object", "properties": properties, **({"required": required} if required else {}), "additionalProperties": False}
 
 
-def _clean_path(path: str, pointer: str) -> str:
+def _clean_path(path: str, pointer: str, remarks: Remarks) -> str:
     """The path template without a fragment, which some documents use to tell operations apart and no server ever sees."""
-    plain = path.partition("#")[0]
+    plain = path.partition("#")[0].strip()
+    if "://" in plain.partition("?")[0].partition("{")[0]:
+        raise RefError(f"the path {path!r} is a whole URL", pointer)
     if not plain.startswith("/"):
-        raise RefError(f"the path {path!r} must begin with a slash", pointer)
+        remarks.note(pointer, f"the path {path!r} does not begin with a slash; it is added")
+        plain = f"/{plain}"
     if any(segment in (".", "..") for segment in plain.partition("?")[0].split("/")):
         raise RefError(f"the path {path!r} must not have . or .. as a segment", pointer)
     if plain.count("{") != plain.count("}") or re.search(r"\{[^{}]*[{/]|\{\}", plain):

@@ -2,6 +2,8 @@
 
 from urllib.parse import unquote
 
+from bmm.sources.finding import Remarks
+
 
 class RefError(Exception):
     """A `$ref` that leads nowhere usable; `pointer` is where it stands."""
@@ -21,10 +23,10 @@ def under(pointer: str, *steps: str | int) -> str:
 
 
 class Document:
-    """The decoded document; nothing in it is ever changed."""
+    """The decoded document, in which nothing is ever changed, and what was remarked about it."""
 
-    def __init__(self, root: dict[str, object]) -> None:
-        self.root = root
+    def __init__(self, root: dict[str, object], remarks: Remarks | None = None) -> None:
+        self.root, self.remarks = root, remarks or Remarks()
         self._found: dict[str, tuple[object, str]] = {}
 
     def follow(self, node: object, pointer: str) -> tuple[object, str]:

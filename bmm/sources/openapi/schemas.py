@@ -6,19 +6,28 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from bmm.sources.openapi.cycles import Cycles
-from bmm.sources.openapi.keywords import LATER_ONE_SCHEMA, MANY_SCHEMAS, NAMED_SCHEMAS, ONE_SCHEMA, PLAIN, bounds, types_of
+from bmm.sources.openapi.discriminators import values_of
+from bmm.sources.openapi.keywords import LATER_ONE_SCHEMA, MANY_SCHEMAS, NAMED_SCHEMAS, ONE_SCHEMA, PLAIN, types_of
 from bmm.sources.openapi.refs import Document, under
-from bmm.sources.openapi.texts import clean
+from bmm.sources.openapi.repairs import repaired
+from bmm.sources.openapi.texts import clean, gives_orders
 from runner.contract import JsonSchema
 
-MAX_NODES = 5_000
+MAX_INLINE = 500
 """Above this many schemas in one tool every component is written once, under `$defs`."""
+MAX_NODES = 1_000
+"""Above this many, even so, they are cut at a depth."""
+ORDERS = "the description speaks to a model instead of about the API; those sentences are left out"
+MAX_VARIANTS = 50
+"""A root of all types names hundreds; repeated at each use they would outweigh everything else."""
 MAX_EXAMPLE = 500
 """Longer ones cost a model more than they tell it, in every conversation."""
 
 _ANNOTATIONS = frozenset({"title", "description", "default", "example", "examples", "deprecated", "readOnly", "writeOnly", "nullable"})
-_IDLE = frozenset({"xml", "externalDocs", "deprecated"})
-_PLAIN_OBJECT = _IDLE | frozenset({"type", "properties", "required", "additionalProperties", "title", "description", "example", "examples"})
+_IDLE = frozenset({"xml", "externalDocs", "deprecated", "$schema", "$comment", "id", "$id"})
+_PLAIN_OBJECT = _IDLE | frozenset(
+    {"type", "properties", "required", "additionalProperties", "title", "description", "example", "examples", "allOf", "format"}
+)
 
 
 class Converted(Struct, frozen=True):
@@ -40,6 +49,7 @@ class Schemas:
         self._components: dict[str, Converted] = {}
         self._cycles = Cycles(document)
         self._names: dict[str, str] = {}
+        self._places: dict[str, str] = {}
 
     def convert(self, schema: object, pointer: str) -> Converted:
         """One schema.
@@ -55,24 +65,71 @@ class Schemas:
             return self._reference(schema, schema["$ref"], pointer)
         return self._written_out(schema, pointer)
 
-    def properties(self, schema: object, pointer: str) -> tuple[dict[str, Converted], list[str]] | None:
-        """The members of a plain object and the names of the required ones; None for anything that is more than a plain object."""
-        node, place = self._document.follow(schema, pointer)
-        if not isinstance(node, dict) or not {key for key in node if not key.startswith("x-")} <= _PLAIN_OBJECT:
-            return None
-        members = node.get("properties")
-        if node.get("type", "object") not in ("object", ["object"]) or node.get("additionalProperties", False) is not False:
-            return None
-        if not isinstance(members, dict) or not members:
-            return None
-        kept = {name: self.convert(member, under(place, "properties", name)) for name, member in self._kept(members, place)}
-        required = PLAIN["required"](node.get("required")) or []
-        assert isinstance(required, list)
-        return kept, [name for name in required if name in kept]
+    def properties(self, schema: object, pointer: str, *, closed: bool = True) -> tuple[dict[str, Converted], list[str]] | None:
+        """The members of a plain object and the names of the required ones; None for anything that is more than a plain object.
 
-    def size(self, converted: Converted) -> int:
-        """How many schemas a converted one has together with everything under its `$defs`."""
-        return converted.nodes + sum(self._component(target).nodes for target in self._closure(converted.needs))
+        `allOf` of plain objects is one, unless they disagree about a member. `closed` asks that no other members are welcome.
+        """
+        try:
+            members = self._members(schema, pointer, set(), closed=closed, depth=0)
+        except RecursionError:
+            return None
+        if not members:
+            return None
+        kept: dict[str, Converted] = {}
+        required: list[str] = []
+        for name, (member, place, needed) in members.items():
+            if self._is_kept(member, place):
+                kept[name] = self.convert(member, place)
+                required += [name] if needed else []
+        return (kept, required) if kept else None
+
+    def _members(
+        self, schema: object, pointer: str, asked: set[str], *, closed: bool, depth: int
+    ) -> dict[str, tuple[object, str, bool]] | None:
+        """Each member's schema, its pointer and whether it is required; `asked` collects the required names of all parts."""
+        node, place = self._document.follow(schema, pointer)
+        if not isinstance(node, dict) or depth > 8 or not {key for key in node if not key.startswith("x-")} <= _PLAIN_OBJECT:
+            return None
+        if node.get("type", "object") not in ("object", ["object"]) or (closed and node.get("additionalProperties", False) is not False):
+            return None
+        own = node.get("properties")
+        found: dict[str, tuple[object, str, bool]] = {}
+        needed = set(PLAIN["required"](node.get("required")) or ())  # type: ignore[call-overload]
+        for number, each in enumerate(node["allOf"] if isinstance(node.get("allOf"), list) else ()):
+            part = self._members(each, under(place, "allOf", number), needed, closed=closed, depth=depth + 1)
+            if part is None and isinstance(each, dict) and set(each) <= {"required", "description", "title"}:
+                needed |= set(PLAIN["required"](each.get("required")) or ())  # type: ignore[call-overload]
+                part = {}
+            if part is None or any(name in found and found[name][0] != member[0] for name, member in part.items()):
+                return None
+            found |= {name: (*member[:2], member[2] or (name in found and found[name][2])) for name, member in part.items()}
+        for name, member in own.items() if isinstance(own, dict) else ():
+            if name in found and found[name][0] != member:
+                return None
+            found[name] = member, under(place, "properties", name), isinstance(member, dict) and member.get("required") is True
+        for name in sorted(needed - found.keys()) if depth == 0 and found else ():
+            self._document.remarks.note(place, f"the required property {name!r} is not described; any value is taken")
+            found[name] = True, under(place, "properties", name), True
+        asked |= needed
+        return {name: (*member[:2], member[2] or name in needed) for name, member in found.items()} or None
+
+    def size(self, needs: frozenset[str], *, enough: int) -> int:
+        """How many schemas stand under the `$defs` of schemas that need these components; counted no further than `enough`."""
+        found: set[str] = set()
+        waiting = list(needs)
+        total = 0
+        while waiting and total <= enough:
+            if (target := waiting.pop()) not in found:
+                found.add(target)
+                component = self._component(target)
+                total += component.nodes
+                waiting += component.needs
+        return total
+
+    def definition(self, name: str) -> JsonSchema | bool:
+        """What belongs under `$defs` by this name."""
+        return self._component(self._places[name]).schema if name in self._places else True
 
     def definitions(self, needs: frozenset[str]) -> dict[str, JsonSchema | bool]:
         """What belongs under `$defs` for schemas that need these components."""
@@ -99,6 +156,8 @@ class Schemas:
     def _with_siblings(self, converted: Converted, siblings: dict[str, object], pointer: str) -> Converted:
         """3.0 ignores what stands beside `$ref`, 3.1 applies it; authors mean descriptions and nullable to count in both."""
         known = {key: value for key, value in siblings.items() if key in PLAIN or key in _ANNOTATIONS or key in _COMPOSED}
+        known.pop("readOnly", None)
+        known.pop("writeOnly", None)
         if not known:
             return converted
         beside = self._written_out(known, pointer)
@@ -111,6 +170,8 @@ class Schemas:
                 schema = {**extra, "anyOf": [converted.schema, {"type": "null"}]}
         else:
             schema = {"allOf": [converted.schema, beside.schema]}
+            message = f"{', '.join(sorted(known))} beside a $ref: both are applied, as OpenAPI 3.1 says"
+            self._document.remarks.note(pointer, message)
         return Converted(schema, converted.needs | beside.needs, converted.nodes + beside.nodes)
 
     def _component(self, place: str) -> Converted:
@@ -120,25 +181,72 @@ class Schemas:
         return self._components[place]
 
     def _written_out(self, schema: dict[str, object], pointer: str) -> Converted:
+        remarks = self._document.remarks
+        schema = repaired(schema, pointer, remarks)
+        if gives_orders(schema.get("description")):
+            remarks.warn(under(pointer, "description"), ORDERS)
         result: JsonSchema = {}
         parts: list[Converted] = []
-        for key, value in {**schema, **bounds(schema)}.items():
-            if key in PLAIN and (cleaned := PLAIN[key](value)) is not None:
-                result[key] = cleaned
+        for key, value in schema.items():
+            if key in PLAIN:
+                if (cleaned := PLAIN[key](value)) is not None:
+                    result[key] = cleaned
             elif key in _COMPOSED:
-                found = self._composed(key, value, under(pointer, key), result)
-                parts += found
-        if "properties" in result and "required" in result:
-            dropped = schema.get("properties")
-            gone = set(dropped) - set(result["properties"]) if isinstance(dropped, dict) else set()
-            result["required"] = [name for name in result["required"] if name not in gone]
-            if not result["required"]:
-                del result["required"]
+                parts += self._composed(key, value, under(pointer, key), result)
+        properties = schema.get("properties")
+        if isinstance(properties, dict):
+            self._required(properties, result, pointer)
         _type(schema, result)
         _examples(schema, result)
-        return Converted(
-            result, frozenset().union(*(part.needs for part in parts)) if parts else frozenset(), 1 + sum(part.nodes for part in parts)
-        )
+        if "discriminator" in schema:
+            parts += self._discriminated(schema, result, pointer)
+        needs = frozenset().union(*(part.needs for part in parts)) if parts else frozenset()
+        return Converted(result, needs, 1 + sum(part.nodes for part in parts))
+
+    def _required(self, properties: dict[str, object], result: JsonSchema, pointer: str) -> None:
+        """Members that were left out are not required; those that say `required: true` of themselves are."""
+        required = list(result.get("required", ()))
+        for name, member in properties.items():
+            if isinstance(member, dict) and member.get("required") is True and name not in required:
+                required.append(name)
+                message = f"the property {name!r} says `required: true`; it is added to the list of its object"
+                self._document.remarks.note(under(pointer, "properties", name, "required"), message)
+        gone = properties.keys() - result.get("properties", {}).keys()
+        if required := [name for name in required if name not in gone]:
+            result["required"] = required
+        else:
+            result.pop("required", None)
+
+    def _discriminated(self, schema: dict[str, object], result: JsonSchema, pointer: str) -> list[Converted]:
+        """Each variant says which value of the discriminator selects it: without that a model has to guess."""
+        name, values = values_of(schema)
+        if name is None:
+            return []
+        key = next((each for each in ("oneOf", "anyOf") if each in result), None)
+        if key is None:
+            choice = result.get("properties", {}).get(name)
+            if name in result.get("properties", {}) and name not in result.get("required", ()):
+                result["required"] = [*result.get("required", ()), name]  # OpenAPI: a discriminator must be required
+            if (
+                isinstance(choice, dict)
+                and 0 < len(values) <= MAX_VARIANTS
+                and choice.get("type", "string") == "string"
+                and not {"enum", "const"} & choice.keys()
+            ):
+                result["properties"] = {
+                    **result["properties"],
+                    name: {**choice, "enum": [each for many in values.values() for each in many]},
+                }
+            return []
+        variants = schema[key]
+        assert isinstance(variants, list)
+        for number, variant in enumerate(variants):
+            ref = variant.get("$ref") if isinstance(variant, dict) else None
+            if not isinstance(ref, str):
+                continue
+            own = values.get(ref) or values.get(ref.rpartition("/")[2]) or [ref.rpartition("/")[2]]
+            result[key][number] = _selected(result[key][number], name, own)
+        return []
 
     def _composed(self, key: str, value: object, pointer: str, result: JsonSchema) -> list[Converted]:
         """Converts what stands under a keyword that holds schemas, and puts it into the result."""
@@ -163,22 +271,39 @@ class Schemas:
 
     def _kept(self, members: dict[str, object], pointer: str) -> Iterator[tuple[str, object]]:
         for name, member in members.items():
-            target: object = member
-            if isinstance(member, dict) and "$ref" in member and self._without not in member:
-                target, _ = self._document.follow(member, under(pointer, "properties", name))
-            if not (isinstance(target, dict) and target.get(self._without) is True):
+            if self._is_kept(member, under(pointer, "properties", name)):
                 yield name, member
+
+    def _is_kept(self, member: object, pointer: str) -> bool:
+        target: object = member
+        if isinstance(member, dict) and "$ref" in member and self._without not in member:
+            target, _ = self._document.follow(member, pointer)
+        return not (isinstance(target, dict) and target.get(self._without) is True)
 
     def _name(self, place: str) -> str:
         """A component's own name; a second one of the same name gets a number."""
         if place not in self._names:
             name = re.sub(r"[^A-Za-z0-9_.-]+", "_", place.rpartition("/")[2].replace("~1", "/")) or "root"
-            taken = set(self._names.values())
             number = 1
-            while (choice := name if number == 1 else f"{name}_{number}") in taken:
+            while (choice := name if number == 1 else f"{name}_{number}") in self._places:
                 number += 1
-            self._names[place] = choice
+            self._names[place], self._places[choice] = choice, place
         return self._names[place]
+
+
+def _selected(variant: object, name: str, values: list[str]) -> object:
+    """A variant that says which values of the discriminator `name` select it, unless it does already."""
+    if not isinstance(variant, dict):
+        return variant
+    only: JsonSchema = {"const": values[0]} if len(values) == 1 else {"enum": values}
+    properties = variant.get("properties")
+    if not isinstance(properties, dict):
+        return {"allOf": [variant, {"properties": {name: only}, "required": [name]}]}
+    own = properties.get(name, {})
+    if isinstance(own, dict) and not {"enum", "const", "$ref", "allOf", "oneOf", "anyOf"} & own.keys():
+        properties = {**properties, name: {**own, **only}}
+    required = list(variant.get("required", ()))
+    return {**variant, "properties": properties, "required": required if name in required else [*required, name]}
 
 
 _COMPOSED = frozenset({"properties", *ONE_SCHEMA, *LATER_ONE_SCHEMA, *MANY_SCHEMAS, *NAMED_SCHEMAS})
@@ -201,10 +326,11 @@ def _type(schema: dict[str, object], result: JsonSchema) -> None:
 
 
 def _examples(schema: dict[str, object], result: JsonSchema) -> None:
-    if "default" in schema and schema["default"] is not None:
+    # Nothing is what an absent argument says already.
+    if schema.get("default") not in (None, ""):
         result["default"] = schema["default"]
     given = [schema["example"]] if "example" in schema else schema.get("examples")
-    if isinstance(given, list) and (short := [each for each in given if len(str(each)) <= MAX_EXAMPLE]):
+    if isinstance(given, list) and (short := [each for each in given if len(str(each)) <= MAX_EXAMPLE and each not in ("", None)]):
         result["examples"] = short[:3]
     if isinstance(result.get("title"), str):
         result["title"] = clean(result["title"], 200)

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable
+from typing import Literal
 
 from msgspec import Struct
 
-from bmm.sources.finding import Finding
 from bmm.sources.openapi.names import secret_key
 from bmm.sources.openapi.refs import Document, RefError, under
 from bmm.sources.openapi.texts import one_line
@@ -13,6 +13,12 @@ from runner.contract import BasicCredential, BearerCredential, Credential, HttpT
 
 _SCHEMES = "/components/securitySchemes"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+
+# These answer a challenge or sign each request, which one stored value cannot do.
+_NOT_ONE_VALUE = frozenset(
+    {"digest", "negotiate", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
+)
+Place = Literal["header", "query", "cookie"]
 
 Auth = tuple[tuple[Credential, ...], ...]
 
@@ -36,12 +42,15 @@ class Security:
     """The schemes of one document, by name; what cannot be used is in `problems` with the reason."""
 
     def __init__(self, document: Document, *, title: str) -> None:
+        self._document, self._title = document, title
         self._root = document.root.get("security")
         self._schemes: dict[str, Scheme] = {}
         self._problems: dict[str, str] = {}
         self._used: set[str] = set()
         components = document.root.get("components")
         named = components.get("securitySchemes") if isinstance(components, dict) else None
+        if "swagger" in document.root:
+            named = document.root.get("securityDefinitions")
         for name, node in named.items() if isinstance(named, dict) else ():
             try:
                 found, _ = document.follow(node, under(_SCHEMES, name))
@@ -49,7 +58,20 @@ class Security:
             except (RefError, SecurityError) as error:
                 self._problems[name] = error.message
 
-    def for_operation(self, requirement: object, pointer: str) -> tuple[Auth, list[Finding]]:
+    def by_hand(self, place: Place, name: str, about: object) -> Scheme:
+        """For a parameter that is a credential, such as a header Authorization: such a thing is not for a model to know."""
+        given = f"\0{place} {name.lower() if place == 'header' else name}"
+        if given not in self._schemes:
+            where = {"header": "the header", "query": "the query parameter", "cookie": "the cookie"}[place]
+            authorization = place == "header" and name.lower() == "authorization"
+            key = self._free(secret_key(self._title, name))
+            whole = " Give the whole value, with any word before it." if authorization else ""
+            hint = _hint("A credential.", one_line(about, 300), f"Sent as {where} {name}.{whole}")
+            credential = KeyCredential(place=place, name="Authorization" if authorization else name, secret=key)
+            self._schemes[given] = Scheme(credential=credential, hints={key: hint})
+        return self._schemes[given]
+
+    def for_operation(self, requirement: object, pointer: str) -> Auth:
         """The alternatives for one operation; `requirement` is its own `security`, None where it has none.
 
         Raises:
@@ -58,20 +80,23 @@ class Security:
         if requirement is None:
             requirement, pointer = self._root, ""
         pointer = under(pointer, "security")
+        if isinstance(requirement, dict):
+            self._document.remarks.note(pointer, "`security` is an object instead of a list; it is read as its only member")
+            requirement = [requirement]
         if not isinstance(requirement, list) or not requirement:
-            return (), []
+            return ()
         alternatives: list[tuple[Credential, ...]] = []
-        problems: list[Finding] = []
+        problems: list[SecurityError] = []
         for number, alternative in enumerate(requirement):
             try:
                 alternatives.append(self._alternative(alternative, under(pointer, number)))
             except SecurityError as error:
-                problems.append(
-                    Finding(level="warning", pointer=error.pointer, message=f"{error.message}; this way to sign in is left out")
-                )
+                problems.append(error)
         if not alternatives:
-            raise SecurityError(problems[0].message.partition(";")[0], problems[0].pointer)
-        return tuple(dict.fromkeys(alternatives)), problems
+            raise problems[0]
+        for problem in problems:
+            self._document.remarks.warn(problem.pointer, f"{problem.message}; this way to sign in is left out")
+        return tuple(dict.fromkeys(alternatives))
 
     def secrets(self, tools: Iterable[HttpTool]) -> tuple[SecretNeed, ...]:
         """What the owner is asked for; required is what some tool cannot do without."""
@@ -82,17 +107,31 @@ class Security:
         return tuple(SecretNeed(key=key, hint=hint, required=key in required) for key, hint in hints.items() if key in used)
 
     def _alternative(self, requirement: object, pointer: str) -> tuple[Credential, ...]:
+        if isinstance(requirement, str):
+            requirement = {requirement: []}
         if not isinstance(requirement, dict):
             raise SecurityError("a security requirement must be an object", pointer)
-        credentials: list[Credential] = []
+        credentials: dict[tuple[str, str], Credential] = {}
         for name in requirement:
-            if name not in self._schemes:
-                raise SecurityError(self._problems.get(name, f"the security scheme {name!r} is not defined"), under(pointer, name))
-            credentials.append(self._schemes[name].credential)
-        places = [_place(credential) for credential in credentials]
-        if len(set(places)) < len(places):
-            raise SecurityError("two of its security schemes send their credential in the same place", pointer)
-        return tuple(credentials)
+            scheme = self._named(name, under(pointer, name))
+            if scheme is not None and credentials.setdefault(_place(scheme.credential), scheme.credential) != scheme.credential:
+                message = f"the security scheme {name!r} sends its credential where another one does; only the first is used"
+                self._document.remarks.note(pointer, message)
+        return tuple(credentials.values())
+
+    def _named(self, name: str, pointer: str) -> Scheme | None:
+        """The scheme of this name; None for one the document forgot to define."""
+        if name in self._schemes:
+            return self._schemes[name]
+        if name in self._problems:
+            raise SecurityError(self._problems[name], pointer)
+        near = [each for each in self._schemes if _letters(each) == _letters(name)]
+        if len(near) == 1:
+            self._document.remarks.warn(pointer, f"the security scheme {name!r} is not defined; {near[0]!r} is used")
+            return self._schemes[near[0]]
+        message = f"the security scheme {name!r} is not defined; no credential is sent for it"
+        self._document.remarks.warn(pointer, message, "define it under components.securitySchemes")
+        return None
 
     def _scheme(self, node: object, name: str, title: str) -> Scheme:
         if not isinstance(node, dict):
@@ -101,7 +140,7 @@ class Security:
         about = one_line(node.get("description"), 300)
         if kind == "apiKey":
             return self._api_key(node, name, title, about)
-        if kind == "http" and http == "basic":
+        if (kind == "http" and http == "basic") or kind == "basic":
             username, password = (self._free(secret_key(title, name, each)) for each in ("USERNAME", "PASSWORD"))
             where = "Sent with HTTP Basic authentication."
             hints = {username: _hint("User name.", about, where), password: _hint("Password.", about, where)}
@@ -110,6 +149,12 @@ class Security:
             key = self._free(secret_key(title, name, "TOKEN"))
             what = "A token." if kind == "http" else "An access token, got from the API's sign-in."
             return Scheme(credential=BearerCredential(secret=key), hints={key: _hint(what, about, "Sent as Authorization: Bearer.")})
+        if kind == "http" and http and http not in _NOT_ONE_VALUE and _TOKEN.fullmatch(http):
+            key = self._free(secret_key(title, name))
+            hint = _hint(
+                "A credential.", about, f"Sent as the header Authorization. Give the whole value, beginning with {node['scheme']}."
+            )
+            return Scheme(credential=KeyCredential(place="header", name="Authorization", secret=key), hints={key: hint})
         kind = f"http {http}" if kind == "http" else kind
         raise SecurityError(f"the security scheme {name!r} is of the type {kind!r}, which is not supported", "")
 
@@ -157,3 +202,7 @@ def _keys(credential: Credential) -> tuple[str, ...]:
 def credential_places(auth: Auth) -> set[tuple[str, str]]:
     """Where a tool's credentials go; a document often lists the same place as a parameter too."""
     return {_place(credential) for alternative in auth for credential in alternative}
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -2,12 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote, urljoin, urlsplit
 
 import idna
 
-from bmm.sources.openapi.refs import under
+from bmm.sources.openapi.refs import Document, under
 from runner.contract import AllowedHost, HttpTool, SpecError, reached_host
 
 NAME_THE_SERVER = "pass --server URL"
@@ -21,12 +21,29 @@ class ServerError(Exception):
         self.message, self.pointer, self.fix = message, pointer, fix
 
 
-class Servers:
-    """Finds base URLs: `override` before everything, then the operation's, the path's and the document's own."""
+class ServerVarError(Exception):
+    """A value that a person gave for a server variable is none of those it may have."""
 
-    def __init__(self, *, root: object, location: str | None, override: str | None) -> None:
-        self._root, self._location = root, location
+    def __init__(self, name: str, value: str, choices: list[str], pointer: str) -> None:
+        self.message = f"--server-var {name}={value}: {name} must be one of {', '.join(choices[:20])}"
+        super().__init__(self.message)
+        self.pointer = pointer
+
+
+class Servers:
+    """Finds base URLs: `override` before everything, then the operation's, the path's and the document's own.
+
+    `variables` replace the defaults of server variables; which of them some server has is in `used`.
+    """
+
+    def __init__(
+        self, document: Document, *, root: object, location: str | None, override: str | None, variables: Mapping[str, str]
+    ) -> None:
+        self._document, self._root, self._location = document, root, location
         self._override = base_url(override, "") if override else None
+        self._variables = variables
+        self._found: dict[str, str] = {}
+        self.used: set[str] = set()
 
     def for_operation(self, *levels: tuple[object, str]) -> str:
         """`levels` are the `servers` of operation and path item with their pointers.
@@ -38,7 +55,9 @@ class Servers:
             return self._override
         for servers, pointer in (*levels, (self._root, "/servers")):
             if isinstance(servers, list) and servers:
-                return self._first(servers, pointer)
+                if pointer not in self._found:
+                    self._found[pointer] = self._first(servers, pointer)
+                return self._found[pointer]
         # OpenAPI: without servers, the default is one at "/", relative to where the document is served.
         return self._first([{"url": "/"}], "/servers")
 
@@ -47,11 +66,30 @@ class Servers:
         for number, server in enumerate(servers):
             place = under(pointer, number)
             try:
-                return base_url(self._absolute(_expanded(server, place), place), place)
+                return base_url(self._absolute(self._plain(self._expanded(server, place), place), place), place)
             except ServerError as error:
                 problem = problem or error
         assert problem is not None
         raise problem
+
+    def _plain(self, url: str, pointer: str) -> str:
+        """The URL with its scheme, and without what a base URL cannot have."""
+        remarks = self._document.remarks
+        if url.startswith("//") and len(url) > 2 and self._location is None:
+            remarks.warn(pointer, f"the server URL {url!r} has no scheme; https is used")
+            url = f"https:{url}"
+        elif self._location is None and _HOST_FIRST.match(url):
+            remarks.warn(pointer, f"the server URL {url!r} has no scheme; https is used")
+            url = f"https://{url}"
+        elif _SLIPPED_SCHEME.match(url):
+            fixed = _SLIPPED_SCHEME.sub(lambda match: f"{match.group(1).lower()}://", url)
+            if fixed != url:
+                remarks.warn(pointer, f"the server URL {url!r} is read as {fixed!r}")
+            url = fixed
+        bare = url.partition("#")[0].partition("?")[0]
+        if bare != url:
+            remarks.warn(pointer, f"the server URL {url!r} has a query or a fragment, which is left out")
+        return bare
 
     def _absolute(self, url: str, pointer: str) -> str:
         if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:", url):
@@ -60,6 +98,38 @@ class Servers:
             named = f"the server URL {url!r} is not absolute" if url.strip("/") else "the document names no absolute server URL"
             raise ServerError(named, pointer)
         return urljoin(self._location, url)
+
+    def _expanded(self, server: object, pointer: str) -> str:
+        """The URL of a Server Object with the values of its variables."""
+        if isinstance(server, str):
+            server = {"url": server}
+        if not isinstance(server, dict) or not isinstance(server.get("url"), str):
+            raise ServerError("a server must have a url", pointer)
+        variables = server.get("variables")
+
+        def value(match: re.Match[str]) -> str:
+            name = match.group(1)
+            variable = variables.get(name) if isinstance(variables, dict) else None
+            choices = variable.get("enum") if isinstance(variable, dict) else None
+            allowed = [str(each) for each in choices] if isinstance(choices, list) and choices else None
+            if name in self._variables:
+                self.used.add(name)
+                if allowed and self._variables[name] not in allowed:
+                    raise ServerVarError(name, self._variables[name], allowed, pointer)
+                return self._variables[name]
+            default = variable.get("default") if isinstance(variable, dict) else None
+            if default is None and allowed:
+                default = allowed[0]
+            if default is None or isinstance(default, dict | list):
+                raise ServerError(f"the server variable {{{name}}} has no default", pointer, f"pass --server-var {name}=VALUE")
+            return str(default)
+
+        return re.sub(r"\{([^{}]*)\}", value, server["url"].strip())
+
+
+_HOST_FIRST = re.compile(r"(?i)[a-z0-9-]+(\.[a-z0-9-]+)*\.(?!json|ya?ml|html?|php|aspx?)[a-z]{2,}(:\d+)?(/|$)")
+# `https//x`, `https:/x`, `https:///x`, `http;//x` and a scheme in capitals.
+_SLIPPED_SCHEME = re.compile(r"(?i)(https?)(?::/{1,4}|//|;//)(?=[^/])")
 
 
 def base_url(url: str, pointer: str) -> str:
@@ -116,22 +186,3 @@ def _is_address(host: str) -> bool:
         last = host.rstrip(".").rsplit(".", 1)[-1]
         return last.isdigit() or re.fullmatch(r"0[xX][0-9a-fA-F]*", last) is not None
     return True
-
-
-def _expanded(server: object, pointer: str) -> str:
-    """The URL of a Server Object with the defaults of its variables."""
-    if not isinstance(server, dict) or not isinstance(server.get("url"), str):
-        raise ServerError("a server must have a url", pointer)
-    variables = server.get("variables")
-
-    def value(match: re.Match[str]) -> str:
-        variable = variables.get(match.group(1)) if isinstance(variables, dict) else None
-        choices = variable.get("enum") if isinstance(variable, dict) else None
-        default = variable.get("default") if isinstance(variable, dict) else None
-        if default is None and isinstance(choices, list) and choices:
-            default = choices[0]
-        if default is None or isinstance(default, dict | list):
-            raise ServerError(f"the server variable {{{match.group(1)}}} has no default", pointer)
-        return str(default)
-
-    return re.sub(r"\{([^{}]*)\}", value, server["url"].strip())

@@ -80,7 +80,7 @@ def test_server_and_name_replace_those_of_the_document() -> None:
         (b'{"openapi": "3.0.0",\n "paths": ]}', "(line 2)"),
         (b"\x7fELF\x00\x01", "not a text document"),
         (b"openapi: 3.0.0\npaths: {}\n", "no operations (at /paths)"),
-        (b"swagger: '2.0'\n", "Swagger 2 comes later"),
+        (b"swagger: '1.2'\n", "'1.2' is not supported"),
         (b"openapi: 3.0.0\npaths: {/a: {get: {}}}\n", "pass --server URL (at /servers/0)"),
     ],
 )
@@ -92,11 +92,57 @@ def test_an_unusable_document_is_one_line_and_exit_2(stdin: bytes, words: str) -
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_several_documents_become_one_spec(tmp_path: Path) -> None:
+    other = {"swagger": "2.0", "info": {"title": "Old"}, "host": "old.test", "paths": {"/s": {"get": {"operationId": "getStatus"}}}}
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(other))
+    done = bmm("compile", "openapi", str(SHOP), str(path), "--name", "Both")
+    made = json.loads(done.stdout)
+    assert (done.returncode, made["name"], len(made["tools"])) == (0, "Both", 14)
+    assert {"shop_getStatus", "old_getStatus"} <= {tool["name"] for tool in made["tools"]}
+    assert [host["name"] for host in made["hosts"]] == ["shop.test", "old.test"]
+    fewer = json.loads(bmm("compile", "openapi", str(SHOP), str(path), "--max-tools", "6").stdout)
+    assert [host["name"] for host in fewer["hosts"]] == ["shop.test", "old.test"]
+    assert len(fewer["tools"]) == 6
+
+
+def test_a_choice_of_operations_and_a_pin() -> None:
+    done = bmm("compile", "openapi", str(SHOP), "--operation", "list*", "--method", "GET", "--pin", "limit=5")
+    made = json.loads(done.stdout)
+    assert [tool["name"] for tool in made["tools"]] == ["listProducts", "listOrders"]
+    assert all("limit" not in tool["input_schema"]["properties"] for tool in made["tools"])
+    assert {"name": "limit", "place": "query", "value": 5} in made["tools"][0]["parameters"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--max-tools", "0"), "--max-tools must be from 1 to 1,000"),
+        (("--max-tools", "1001"), "--max-tools must be"),
+        (("--pin", "x"), "--pin x must be NAME=VALUE"),
+        (("--pin", "nope=1"), "no operation has a parameter"),
+        (("--server-var", "nope=1"), "no server that is used has this variable"),
+        (("--max-size", "lots"), "--max-size lots must be"),
+        (("--max-size", "1K"), "larger than 1,024 bytes, the limit for documents"),
+        (("--tag", "nope"), "No operation passes the filters"),
+    ],
+)
+def test_an_option_that_cannot_be_is_exit_2(words: tuple[str, ...], sentence: str) -> None:
+    done = bmm("compile", "openapi", str(SHOP), *words)
+    assert (done.returncode, done.stdout, sentence in done.stderr) == (2, "", True)
+
+
+def test_a_private_address_needs_the_flag() -> None:
+    done = bmm("compile", "openapi", "http://10.255.255.1:1/openapi.json")
+    assert (done.returncode, "pass --allow-private" in done.stderr) == (2, True)
+
+
 def test_findings_are_lines_on_standard_error_or_json() -> None:
     document = {
         "openapi": "3.1.0",
         "servers": [{"url": "https://a.test"}],
         "paths": {"/a": {"get": {}, "post": {"security": [{"x\n": []}]}}},
+        "components": {"securitySchemes": {"x\n": {"type": "mutualTLS"}}},
     }
     done = bmm("compile", "openapi", "-", stdin=json.dumps(document).encode())
     assert done.returncode == 0

@@ -55,7 +55,8 @@ def test_the_same_document_gives_the_same_bytes() -> None:
         ("[]", None, "not an OpenAPI document"),
         ("just text", None, "not an OpenAPI document"),
         ("{}", None, "no `openapi`"),
-        ('{"swagger": "2.0", "paths": {}}', "/swagger", "Swagger 2 comes later"),
+        ('{"swagger": "2.0", "paths": {}}', "/paths", "no operations"),
+        ('{"swagger": "1.2", "paths": {}}', "/swagger", "'1.2' is not supported"),
         ('{"openapi": "4.0.0"}', "/openapi", "'4.0.0' is not supported"),
         ('{"openapi": "3.0.0"}', "/paths", "no operations"),
         ('{"openapi": "3.0.0", "paths": {"/x": {"parameters": []}}}', "/paths", "no operations"),
@@ -141,7 +142,11 @@ BEARER = BearerCredential(secret="SHOP_BEARER_TOKEN")
          {"SHOP_BASIC_USERNAME": True, "SHOP_BASIC_PASSWORD": True}),
         (None, [{"oauth2": ["x"]}], ((BearerCredential(secret="SHOP_OAUTH2_TOKEN"),),), {"SHOP_OAUTH2_TOKEN": True}),
         (None, [{"oidc": []}], ((BearerCredential(secret="SHOP_OIDC_TOKEN"),),), {"SHOP_OIDC_TOKEN": True}),
-        (None, [{"digest": []}, {"apiKey": []}, {"oauth2": [], "bearerAuth": []}], ((KEY,),), {"SHOP_API_KEY": True}),
+        (None, [{"digest": []}, {"apiKey": []}], ((KEY,),), {"SHOP_API_KEY": True}),
+        (None, [{"oauth2": [], "bearerAuth": []}], ((BearerCredential(secret="SHOP_OAUTH2_TOKEN"),),), {"SHOP_OAUTH2_TOKEN": True}),
+        (None, [{"nobody": []}], ((),), {}),
+        (None, [{"Api-Key": []}], ((KEY,),), {"SHOP_API_KEY": True}),
+        (None, {"apiKey": []}, ((KEY,),), {"SHOP_API_KEY": True}),
         (None, None, (), {}),
     ],
 )  # fmt: skip
@@ -202,7 +207,7 @@ def test_names_are_legal_unique_and_do_not_depend_on_their_neighbours() -> None:
     assert names[10] == "get_users_id"
     assert names[11].startswith("get_users_id_")
     assert names[12] == "get"
-    assert {level for level, _ in remarks(found)} == {"note"}
+    assert {level for level, _ in remarks(found)} == {"note", "warning"}
     shorter = compiled(document({path: item for path, item in paths.items() if path != "/p1"}))
     kept = [tool.name for tool in shorter.spec.tools]
     assert [name for name in kept if name not in names] == []

@@ -7,7 +7,8 @@ from time import perf_counter
 import pytest
 
 from bmm.sources import UnusableDocument
-from bmm.sources.openapi.load import MAX_BYTES, load
+from bmm.sources.openapi.load import load
+from bmm.sources.openapi.options import MAX_BYTES
 
 
 def test_yaml_scalars_are_those_of_yaml_1_2() -> None:

@@ -65,6 +65,7 @@ def test_a_whole_tool() -> None:
             ),
             body=Body(media_type="application/json", fields={"id_body": "id", "name": "name"}, required=True),
             auth=((KeyCredential(place="header", name="X-Key", secret="SHOP_KEY"),),),
+            retry=True,
         ),
     )
     assert remarks(found) == [("note", "/paths/~1pets~1{id}/put/parameters/3"), ("note", "/paths/~1pets~1{id}/put")]
@@ -74,6 +75,7 @@ def test_a_whole_tool() -> None:
     ("method", "path", "expected"),
     [
         ("get", "/x", Annotations(read_only=True, destructive=False, idempotent=True)),
+        ("get", "/auth.revoke", Annotations(destructive=True)),
         ("head", "/x", Annotations(read_only=True, destructive=False, idempotent=True)),
         ("post", "/x", Annotations(destructive=False)),
         ("post", "/x/cancel", Annotations(destructive=True)),
@@ -95,7 +97,10 @@ def test_annotations_follow_the_method(method: str, path: str, expected: Annotat
         ({"type": "object", "properties": {"a": {}}, "additionalProperties": False, "x-y": 1}, False, {"a": "a"}),
         ({"type": "object", "properties": {"a b[c]": {}}}, True, {"a_b_c": "a b[c]"}),
         ({"type": "object", "properties": {"a": {}}, "additionalProperties": True}, True, None),
-        ({"type": "object", "properties": {"a": {}}, "allOf": []}, True, None),
+        ({"type": "object", "properties": {"a": {}}, "allOf": []}, True, {"a": "a"}),
+        ({"allOf": [{"properties": {"a": {}}}, {"properties": {"b": {}}}, {"required": ["a"]}]}, True, {"a": "a", "b": "b"}),
+        ({"allOf": [{"properties": {"a": {}}}, {"properties": {"a": {"type": "string"}}}]}, True, None),
+        ({"allOf": [{"properties": {"a": {}}}, {"oneOf": [{}]}]}, True, None),
         ({"type": ["object", "null"], "properties": {"a": {}}}, True, None),
         ({"type": "object"}, True, None),
         ({"type": "array", "items": {}}, True, None),
@@ -121,7 +126,7 @@ def test_a_body_that_forgot_to_say_required_is_required_in_its_members() -> None
     )
 
 
-@pytest.mark.parametrize("media_type", ["application/json; charset=utf-8", "Application/JSON", "*/*"])
+@pytest.mark.parametrize("media_type", ["application/json; charset=latin1", "Application/JSON", "*/*"])
 def test_json_by_its_other_names(media_type: str) -> None:
     found = tool_of(operation("post", requestBody=body({}, media_type)))
     assert found.body == Body(media_type="application/json", argument="body", required=True)
@@ -186,12 +191,13 @@ def test_parameters_in_content_with_reserved_characters_and_with_examples() -> N
 
 
 def test_a_path_and_its_parameters_are_made_to_agree() -> None:
-    found = compiled(operation(path="/a/{b}/{c}#op", parameters=[{"name": "z", "in": "path"}, {"name": "c", "in": "path"}]))
+    more = [{"name": name, "in": "path"} for name in "zyc"]
+    found = compiled(operation(path="/a/{b}/{c}#op", parameters=more))
     tool = found.spec.tools[0]
     assert isinstance(tool, HttpTool)
     assert tool.path == "/a/{b}/{c}"
     assert tool.input_schema["required"] == ["b", "c"]
-    assert [level for level, _ in remarks(found)] == ["warning", "warning"]
+    assert [level for level, _ in remarks(found)] == ["warning", "warning", "warning"]
 
 
 @pytest.mark.parametrize(
@@ -199,11 +205,10 @@ def test_a_path_and_its_parameters_are_made_to_agree() -> None:
     [
         {"parameters": [{"$ref": "#/components/parameters/None"}]},
         {"parameters": [{"in": "query"}]},
-        {"parameters": [{"name": "b", "in": "body"}]},
-        {"requestBody": body({}, "application/xml")},
-        {"requestBody": {"content": {}}},
+        {"parameters": [{"name": "b", "in": "elsewhere"}]},
+        {"requestBody": body({}, "no media type at all")},
         {"requestBody": body({"$ref": "#/nowhere"})},
-        {"security": [{"nobody": []}]},
+        {"security": [{"digest": []}]},
         {"servers": [{"url": "/relative"}]},
         {"servers": [{"url": "https://10.0.0.1/"}]},
         {"servers": [{"url": "ftp://x.test"}]},
@@ -211,20 +216,20 @@ def test_a_path_and_its_parameters_are_made_to_agree() -> None:
 )
 def test_a_broken_operation_is_skipped_with_a_finding_and_the_others_stay(broken: dict[str, Any]) -> None:
     paths = {"/x": {"get": {"operationId": "good"}, "post": {"operationId": "broken", **broken}}}
-    found = compiled(document(paths))
+    found = compiled(document(paths, components={"securitySchemes": {"digest": {"type": "http", "scheme": "digest"}}}))
     assert [tool.name for tool in found.spec.tools] == ["good"]
     assert [(each.level, each.pointer.startswith("/paths/~1x/post"), "broken is skipped" in each.message) for each in found.findings] == [
         ("error", True, True)
     ]
 
 
-@pytest.mark.parametrize("path", ["/a/../b", "/a/{b", "/a/{}", "x", "/{a/b}"])
+@pytest.mark.parametrize("path", ["/a/../b", "/a/{b", "/a/{}", "https://x.test/y", "/{a/b}"])
 def test_a_path_that_is_none_is_skipped(path: str) -> None:
     found = compiled(document({path: {"get": {}}, "/good": {"get": {}}}))
     assert [tool.name for tool in found.spec.tools] == ["get_good"]
 
 
-def test_a_tool_of_endless_schemas_gets_an_outline() -> None:
+def test_a_tool_of_endless_schemas_is_cut() -> None:
     def ref(n: int) -> dict[str, str]:
         return {"$ref": f"#/components/schemas/s{n}"}
 
@@ -240,3 +245,20 @@ def test_a_tool_of_endless_schemas_gets_an_outline() -> None:
 
 def test_arguments_keep_the_order_of_the_document() -> None:
     assert list(arguments_of(operation("post", requestBody=body({"properties": {"z": {}, "a": {}, "m": {}}})))) == ["z", "a", "m"]
+
+
+def test_what_is_nearest_to_the_top_stays_when_a_schema_is_cut() -> None:
+    from bmm.sources.openapi.pruned import pruned
+
+    node = {"type": "object", "description": "A node", "required": ["n"], "properties": {"n": {"type": "integer"}, "next": {"$ref": "#/$defs/Node"}}}
+    assert pruned({"a": {"$ref": "#/$defs/Node"}, "b": True}, {"Node": node}.__getitem__, limit=5) == {
+        "a": {
+            "type": "object",
+            "description": "A node",
+            "required": ["n"],
+            "properties": {"n": {"type": "integer"}, "next": {"type": "object", "description": "A node"}},
+        },
+        "b": True,
+    }
+    endless = {"Self": {"allOf": [{"$ref": "#/$defs/Self"}]}}
+    assert pruned({"a": {"$ref": "#/$defs/Self"}}, endless.__getitem__, limit=50) == {"a": {}}

@@ -1,0 +1,127 @@
+"""Several specs as one: names that clash get the name of the API they belong to."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+import msgspec
+
+from bmm.errors import BadInput
+from bmm.sources.finding import Compiled, Finding
+from runner.contract import (
+    MAX_HOSTS,
+    MAX_TOOLS,
+    AllowedHost,
+    BasicCredential,
+    Credential,
+    HttpTool,
+    Scope,
+    SecretNeed,
+    ServerSpec,
+    SpecError,
+    Tool,
+    decode_spec,
+)
+
+_MAX_NAME = 64
+
+
+def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
+    """One spec with the tools of all; findings say which document they are about.
+
+    Raises:
+        BadInput: together they are more than a spec may hold.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    prefixes = _prefixes([part.spec.name for part in parts])
+    clashing = {name for name, count in Counter(tool.name for part in parts for tool in part.spec.tools).items() if count > 1}
+    tools: list[Tool] = []
+    secrets: dict[str, SecretNeed] = {}
+    findings: list[Finding] = []
+    for part, prefix in zip(parts, prefixes, strict=True):
+        renamed = _secrets(part.spec, secrets, prefix)
+        for tool in part.spec.tools:
+            called = f"{prefix}_{tool.name}"[:_MAX_NAME].rstrip("_-") if tool.name in clashing else tool.name
+            if called != tool.name:
+                message = f"the tool {tool.name} is in more than one document; this one is called {called}"
+                findings.append(Finding(level="note", pointer="", message=message))
+            tools.append(_renamed(msgspec.structs.replace(tool, name=called), renamed))
+        findings += [msgspec.structs.replace(each, message=f"{part.spec.name}: {each.message}") for each in part.findings]
+    titles = [part.spec.name for part in parts]
+    spec = ServerSpec(
+        name=(name or ", ".join(dict.fromkeys(titles)))[:80],
+        description="\n\n".join(part.spec.description for part in parts if part.spec.description)[:1024],
+        tools=tuple(tools),
+        secrets=tuple(secrets.values()),
+        hosts=_hosts(parts),
+        scopes=_scopes(parts, titles),
+    )
+    return Compiled(spec=_checked(spec), findings=tuple(findings))
+
+
+def _prefixes(names: list[str]) -> list[str]:
+    found: list[str] = []
+    for number, name in enumerate(names):
+        words = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")[:20].strip("_")
+        prefix = words if words and words[0].isalpha() else f"api{number + 1}_{words}".strip("_")
+        found.append(prefix if prefix not in found else f"{prefix}_{number + 1}")
+    return found
+
+
+def _secrets(spec: ServerSpec, known: dict[str, SecretNeed], prefix: str) -> dict[str, str]:
+    """Adds a spec's secrets to those known; returns which had to be renamed, because another document means something else by them."""
+    renamed: dict[str, str] = {}
+    for need in spec.secrets:
+        key = need.key
+        if key in known and known[key].hint != need.hint:
+            key = renamed[need.key] = f"{prefix.upper()}_{need.key}"[:_MAX_NAME].rstrip("_")
+        required = need.required or (key in known and known[key].required)
+        known[key] = SecretNeed(key=key, hint=need.hint, required=required)
+    return renamed
+
+
+def _renamed(tool: Tool, keys: dict[str, str]) -> Tool:
+    if not keys or not isinstance(tool, HttpTool):
+        return tool
+
+    def one(credential: Credential) -> Credential:
+        if isinstance(credential, BasicCredential):
+            username, password = (keys.get(key, key) for key in (credential.username, credential.password))
+            return BasicCredential(username=username, password=password)
+        return msgspec.structs.replace(credential, secret=keys.get(credential.secret, credential.secret))
+
+    return msgspec.structs.replace(tool, auth=tuple(tuple(one(each) for each in alternative) for alternative in tool.auth))
+
+
+def _hosts(parts: Sequence[Compiled]) -> tuple[AllowedHost, ...]:
+    found: dict[tuple[str, int], AllowedHost] = {}
+    for part in parts:
+        for host in part.spec.hosts:
+            reason = f"{part.spec.name}: {host.reason}"
+            before = found.get((host.name, host.port))
+            if before is not None:
+                host = msgspec.structs.replace(host, plain=host.plain or before.plain)
+                reason = f"{before.reason}; {reason}"
+            found[host.name, host.port] = msgspec.structs.replace(host, reason=reason)
+    return tuple(found.values())
+
+
+def _scopes(parts: Sequence[Compiled], titles: list[str]) -> tuple[Scope, ...]:
+    used = {scope.name for part in parts for scope in part.spec.scopes}
+    apis = ", ".join(dict.fromkeys(titles))
+    sentences = {"read": f"Read data from {apis}", "write": f"Create, change and delete data in {apis}"}
+    return tuple(Scope(name=name, description=sentence) for name, sentence in sentences.items() if name in used)
+
+
+def _checked(spec: ServerSpec) -> ServerSpec:
+    if len(spec.tools) > MAX_TOOLS:
+        raise BadInput(
+            f"Together the documents have {len(spec.tools):,} tools; a server may have {MAX_TOOLS:,}. Choose with --tag or --path."
+        )
+    if len(spec.hosts) > MAX_HOSTS:
+        raise BadInput(f"Together the documents call {len(spec.hosts)} hosts; a server may call {MAX_HOSTS}.")
+    try:
+        return decode_spec(msgspec.json.encode(spec))
+    except SpecError as error:
+        raise BadInput(f"No valid spec comes out of these documents together: {error}.") from error

@@ -1,0 +1,28 @@
+"""What a person may decide about a document before it becomes tools."""
+
+from msgspec import Struct
+
+from runner.contract import MAX_TOOLS
+
+MAX_BYTES = 50 * 1024 * 1024
+SENSIBLE_TOOLS = 128
+"""How many tools a person gets who does not say a number: what a model and its client can still overlook."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """`server` replaces every server URL, `server_vars` the defaults of server variables, `name` the title.
+
+    `pins` fixes arguments by name. `tags`, `paths` and `operations` (globs) and `methods` each narrow the choice; empty means all.
+    """
+
+    server: str | None = None
+    server_vars: dict[str, str] = {}
+    name: str | None = None
+    pins: dict[str, str] = {}
+    tags: tuple[str, ...] = ()
+    paths: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    operations: tuple[str, ...] = ()
+    max_tools: int = MAX_TOOLS
+    deprecated: bool = False
+    max_bytes: int = MAX_BYTES
