@@ -5,6 +5,7 @@ import asyncio
 import difflib
 import os
 import sys
+import time
 from base64 import b64encode
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -14,12 +15,14 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from runner.contract import BasicCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec
-from runner.tools.answer import MAX_BODY, ToolAnswer, answer, timed_out, too_large, unreachable
+from runner.contract import BasicCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec, secrets_used
+from runner.tools.answer import Reading, answer, reading
 from runner.tools.arguments import Checker
+from runner.tools.connection import MAX_BODY
 from runner.tools.credentials import keys_of
 from runner.tools.registry import SchemaUnusable
 from runner.tools.request import HttpRequest, MissingSecret, PreparedTool, RequestError, build_request, prepare
+from runner.tools.result import ToolAnswer, timed_out, too_large, unreachable
 
 
 class Problem(Exception):
@@ -72,13 +75,18 @@ def _call(args: argparse.Namespace) -> int:
     if args.dry_run:
         _print(_pretty(shown(ready, values, os.environ)))
         return 0
+    how = reading(tool, {key: os.environ[key] for key in secrets_used(tool) if key in os.environ})
     request = build_request(ready, values, os.environ)
+    if how.pager is not None:
+        request = how.pager.applied(request, values)
     resolve = dict(pair.split("=", 1) for pair in args.resolve)
-    found, read = asyncio.run(_sent(request, tool.timeout, resolve))
+    found, read = asyncio.run(_sent(request, tool.timeout, resolve, how, values))
     if found is not None:
         _print(_pretty(found) if args.json else _as_text(found))
     if read.is_error:
         print(f"error: {read.text}", file=sys.stderr)  # noqa: T201
+    if read.note is not None:
+        print(f"note: {read.note}", file=sys.stderr)  # noqa: T201
     return int(read.is_error)
 
 
@@ -100,7 +108,9 @@ def shown(ready: PreparedTool, arguments: Mapping[str, object], secrets: Mapping
     return Shown(method=request.method, url=request.url, headers=headers, body=_body(request.body))
 
 
-async def _sent(request: HttpRequest, seconds: float, resolve: Mapping[str, str]) -> tuple[Answered | None, ToolAnswer]:
+async def _sent(
+    request: HttpRequest, seconds: float, resolve: Mapping[str, str], how: Reading, values: dict[str, object]
+) -> tuple[Answered | None, ToolAnswer]:
     import httpx2
 
     url = httpx2.URL(request.url)
@@ -117,7 +127,7 @@ async def _sent(request: HttpRequest, seconds: float, resolve: Mapping[str, str]
                 async for chunk in response.aiter_bytes():
                     body += chunk
                     if len(body) > MAX_BODY:
-                        return None, too_large()
+                        return None, too_large(MAX_BODY)
             finally:
                 await response.aclose()
     except (TimeoutError, httpx2.TimeoutException):
@@ -125,7 +135,16 @@ async def _sent(request: HttpRequest, seconds: float, resolve: Mapping[str, str]
     except httpx2.HTTPError as error:
         return None, unreachable(f"{url.host}:{port}", str(error) or type(error).__name__)
     found = dict(response.headers)
-    read = answer(response.status_code, found, bytes(body), method=request.method, url_shown=request.shown_url)
+    read = answer(
+        response.status_code,
+        found,
+        bytes(body),
+        method=request.method,
+        url_shown=request.shown_url,
+        read=how,
+        arguments=values,
+        now=time.time(),
+    )
     return Answered(status=response.status_code, reason=_reason(response.status_code), headers=found, body=_body(bytes(body))), read
 
 

@@ -9,9 +9,9 @@ from runner.guard.challenge import Challenge
 from runner.guard.events import EventLog
 from runner.guard.token import Caller
 from runner.protocol.jsonrpc import INTERNAL_ERROR, INVALID_PARAMS, Reply, error_reply, result_reply
-from runner.protocol.tools import ToolCall, encoded_result, publishes_output
-from runner.tools.answer import ToolAnswer
+from runner.protocol.tools import ToolCall, encoded_result, promise_of
 from runner.tools.registry import RegisteredTool, SchemaUnusable
+from runner.tools.result import ToolAnswer, failed
 
 MAX_AT_ONCE = 64
 _RETRY_SOON = ((b"retry-after", b"1"),)
@@ -68,8 +68,7 @@ class Calls:
         if gone():
             return None, "client_gone"
         answer = await self._answer(tool, call)
-        structured = answer.structured is not None and not answer.is_error
-        result = encoded_result(answer, start=self._start[call.modern], structured=structured)
+        result = encoded_result(answer, start=self._start[call.modern], promise=promise_of(tool.tool, modern=call.modern))
         return result_reply(call.id, result), answer.error_code or ("failed" if answer.is_error else None)
 
     async def _answer(self, tool: RegisteredTool, call: ToolCall) -> ToolAnswer:
@@ -78,20 +77,21 @@ class Calls:
         self._running.add(task)
         try:
             if problems := tool.problems(call.arguments):
-                return _failed("invalid_arguments", "These arguments do not fit the tool:\n- " + "\n- ".join(problems))
-            answer = await tool.runner.run(call.arguments)
-            return tool.checked(answer) if publishes_output(tool.tool, modern=call.modern) else answer
+                return failed("invalid_arguments", "These arguments do not fit the tool:\n- " + "\n- ".join(problems))
+            return await tool.runner.run(call.arguments)
         except asyncio.CancelledError:
             if not self._interrupted:
                 raise
             task.uncancel()
-            return _failed("interrupted", "The server was stopped while the tool ran. It may have acted; check before you repeat a change.")
+            return failed("interrupted", "The server was stopped while the tool ran. It may have acted; check before you repeat a change.")
         except SchemaUnusable as error:
             self._events.log("error", f"the schema of tool {tool.tool.name} cannot be used: {error}", at=time.time(), tool=tool.tool.name)
-            return _failed("schema_unusable", "The schema of this tool cannot be used, so it cannot be called until its owner corrects it.")
+            return failed("schema_unusable", "The schema of this tool cannot be used, so it cannot be called until its owner corrects it.")
         except Exception as error:
             self._events.log("error", f"tool {tool.tool.name} failed unexpectedly: {where(error)}", at=time.time(), tool=tool.tool.name)
-            return _failed("internal_error", "The tool failed inside the server; its owner can see it in the log. Other arguments rarely help.")
+            return failed(
+                "internal_error", "The tool failed inside the server; its owner can see it in the log. Other arguments rarely help."
+            )
         finally:
             self._running.discard(task)
 
@@ -100,7 +100,3 @@ def where(error: BaseException) -> str:
     """The type of an error and the line it came from. Its text stays out: it may hold arguments or secrets."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"{type(error).__name__} in {frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno}" if frames else type(error).__name__
-
-
-def _failed(code: str, text: str) -> ToolAnswer:
-    return ToolAnswer(text=text, is_error=True, error_code=code)

@@ -1,38 +1,66 @@
-"""What a model reads of an upstream's answer: text, the structured object, or an error that says what to try."""
+"""What a model reads of an upstream's answer: text, the structured value, files, or an error that says what to try."""
 
-import re
-from collections.abc import Collection, Mapping
-from html import unescape
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urljoin, urlsplit
 
 import msgspec
 from msgspec import Struct
 
-MAX_BODY = 10 * 1024 * 1024
-_EXCERPT = 2000
+from runner.contract import Answer, HttpTool
+from runner.tools import retry
+from runner.tools.credentials import choose, keys_of
+from runner.tools.errors import MissingSecret
+from runner.tools.fit import cut_text, fitted
+from runner.tools.media import bare, charset_text, file_blocks, is_text
+from runner.tools.paging import NextPage, Pager
+from runner.tools.pick import NOTHING, Tree, compiled, picked
+from runner.tools.refusal import redirect, refusal
+from runner.tools.result import ToolAnswer, failed
+from runner.tools.said import excerpt
+
 _PAGE_EXCERPT = 500
-# `\Z` lets an unclosed element swallow the rest, which also keeps the search linear on hostile pages.
-_NOT_SHOWN = re.compile(r"(?is)<(script|style|head|template)\b.*?(?:</\1\s*>|\Z)|<!--.*?(?:-->|\Z)|<[^<>]*>")
-_ADVICE = {
-    "upstream_unauthorized": "The API did not accept the server's credential: the owner of this server must check its secret.",
-    "upstream_forbidden": "The API does not allow this with the server's credential: the owner of this server must check what it may do.",
-    "upstream_not_found": "What the arguments name does not exist there. Check identifiers, for example with a tool that lists them.",
-    "upstream_gave_up": "The API gave up waiting. Try again.",
-    "upstream_rejected": "The API did not accept the arguments. Read what it said, correct them and call again.",
-    "upstream_failed": "The API failed on its side. Try again later; other arguments rarely help.",
-}
-_TEXT_TYPES = ("xml", "yaml", "csv", "javascript", "json", "urlencoded", "ndjson")
+# What may stand in a description of a resource that has no body.
+_TOLD_HEADERS = ("content-type", "content-length", "last-modified", "etag", "location")
+_SIZES = ("per_page", "perPage", "page_size", "pageSize", "limit", "max_results", "maxResults", "count", "size", "first", "$top", "num")
+_FIELD_LISTS = ("fields", "select", "$select", "_fields", "fields[]", "include_fields")
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
 
 
-class ToolAnswer(Struct, frozen=True, kw_only=True):
-    """`text` is for the model; `structured` is the answer itself where it is a JSON object; `error_code` is for the call's event."""
+class Reading(Struct, frozen=True, kw_only=True):
+    """What is the same for all answers of one tool."""
 
-    text: str
-    structured: dict[str, Any] | None = None
-    is_error: bool = False
-    error_code: str | None = None
+    max_bytes: int = Answer().max_bytes
+    pick: Tree | None = None
+    pager: Pager | None = None
+    secrets: tuple[bytes, ...] = ()
+    """What is blotted out where the upstream repeats it, in every form it may take."""
+    keys: tuple[str, ...] = ()
+    """The names of the secrets that the tool sends."""
+    narrowing: tuple[str, ...] = ()
+    """Arguments of the tool that make an answer smaller."""
+
+
+def reading(tool: HttpTool, secrets: Mapping[str, str]) -> Reading:
+    rules = tool.answer
+    try:
+        keys = tuple(key for credential in choose(tool.auth, secrets) for key in keys_of(credential))
+    except MissingSecret as error:
+        keys = error.keys
+    properties = tool.input_schema.get("properties", {})
+    return Reading(
+        max_bytes=rules.max_bytes,
+        pick=compiled(rules.pick),
+        pager=Pager(tool, rules.paging, secrets) if rules.paging is not None else None,
+        # Shorter values would blot out ordinary words.
+        secrets=tuple({form for value in secrets.values() if len(value) >= 6 for form in (value.encode(), _encode(value)[1:-1])}),
+        keys=keys,
+        narrowing=tuple(name for name in (*_SIZES, *_FIELD_LISTS) if name in properties),
+    )
+
+
+PLAIN = Reading()
 
 
 def answer(
@@ -42,132 +70,127 @@ def answer(
     *,
     method: str,
     url_shown: str,
-    secrets: Collection[str] = (),
+    read: Reading = PLAIN,
+    arguments: Mapping[str, object] = {},
+    now: float = 0.0,
 ) -> ToolAnswer:
     """The answer of a tool for an upstream's final response.
 
-    `headers` are looked up by lower-case names. `url_shown` is the request's URL as a model may see it, so without its query.
-    `secrets` are values to blot out where the upstream repeats them.
+    `headers` have lower-case names. `url_shown` is the request's URL as a model may see it, so without its query. `now`: seconds since
+    the epoch, for headers that name a moment.
     """
-    body = _blotted(body, secrets)
-    fields = {name.lower(): value for name, value in headers.items()}
+    for secret in read.secrets:
+        if secret in body:
+            body = body.replace(secret, b"[secret]")
+    if 200 <= status < 300:
+        return _success(status, headers, body, method, url_shown, read, arguments)
     if 300 <= status < 400 and status != HTTPStatus.NOT_MODIFIED:
-        return _redirect(status, fields.get("location", ""), url_shown)
+        return redirect(status, headers.get("location", ""), url_shown)
     if status >= 400:
-        return _refusal(status, fields, body, f"{method} {url_shown}")
-    return _success(status, fields, body)
+        return refusal(status, headers, body, request=f"{method} {url_shown}", keys=read.keys, rate=retry.rate(headers, now=now))
+    return ToolAnswer(text=f"Not modified ({status}): nothing has changed since the version that the arguments name.")
 
 
-def too_large(limit: int = MAX_BODY) -> ToolAnswer:
-    advice = "Ask for less: a smaller page, fewer fields or a filter."
-    return _error("upstream_too_large", f"The answer is larger than {limit // 1024**2} MiB and was not read. {advice}")
-
-
-def timed_out(seconds: float) -> ToolAnswer:
-    advice = "Whether it acted on the request is unknown: check before you repeat a change."
-    return _error("upstream_timeout", f"The API did not answer within {seconds:g} seconds. {advice}")
-
-
-def unreachable(host: str, reason: str) -> ToolAnswer:
-    advice = "Try again later; if it stays so, the owner of this server must check the address."
-    return _error("upstream_unreachable", f"{host} cannot be reached: {reason}. {advice}")
-
-
-def _success(status: int, fields: Mapping[str, str], body: bytes) -> ToolAnswer:
+def _success(
+    status: int, headers: Mapping[str, str], body: bytes, method: str, url: str, read: Reading, arguments: Mapping[str, object]
+) -> ToolAnswer:
     if not body:
-        return ToolAnswer(text=f"Done ({status}, {'no content' if status == HTTPStatus.NO_CONTENT else 'empty answer'}).")
-    kind = fields.get("content-type", "").partition(";")[0].strip().lower()
-    if kind.endswith(("/json", "+json")) or not kind:
-        try:
-            value = msgspec.json.decode(body)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            if kind:
-                start = _excerpt(fields, body, _PAGE_EXCERPT)
-                return _error("upstream_not_json", f"The API said JSON and sent something else ({len(body)} bytes): {start}")
-        else:
-            return ToolAnswer(text=msgspec.json.encode(value).decode(), structured=value if isinstance(value, dict) else None)
+        return ToolAnswer(text=_empty(status, headers, told=method == "HEAD"))
+    content_type = headers.get("content-type", "")
+    kind = bare(content_type)
+    if kind == "application/json" or not kind or kind.endswith(("/json", "+json")):
+        value = _json(content_type, body)
+        if value is not NOTHING:
+            return _of_json(value, url, headers, read, arguments)
+        if kind and not _is_lines(body):
+            start = excerpt(headers, body, _PAGE_EXCERPT)
+            return failed("upstream_not_json", f"The API said JSON and sent something else ({len(body)} bytes): {start}")
     if kind in ("text/html", "application/xhtml+xml"):
-        page = _excerpt(fields, body, _PAGE_EXCERPT)
+        page = excerpt(headers, body, _PAGE_EXCERPT)
         sentence = f"The API answered with a web page instead of data ({status}), perhaps to sign in or because the path is wrong: {page}"
-        return _error("upstream_html", sentence)
-    text = _text(fields, body)
-    if text is None or not _is_text(kind, text):
-        return ToolAnswer(text=f"The answer is a file of type {kind or 'unknown'} with {len(body)} bytes, which cannot be shown as text.")
-    return ToolAnswer(text=text)
+        return failed("upstream_html", sentence)
+    text = charset_text(content_type, body)
+    if text is None or not is_text(kind, text):
+        sentence, blocks = file_blocks(kind, body, url)
+        return ToolAnswer(text=sentence, blocks=blocks)
+    return _of_text(text, url, headers, read, arguments)
 
 
-def _redirect(status: int, location: str, url_shown: str) -> ToolAnswer:
+def _of_json(value: Any, url: str, headers: Mapping[str, str], read: Reading, arguments: Mapping[str, object]) -> ToolAnswer:
+    shown, notes, kept = value, [], {}
+    if read.pick is not None:
+        shown = picked(value, read.pick)
+        if shown is NOTHING:
+            shown = [] if isinstance(value, list) else {}
+            notes.append("The answer has none of the fields that this tool shows.")
+    encoded = _encode(shown)
+    if len(encoded) > read.max_bytes:
+        shown, cuts = fitted(shown, read.max_bytes)
+        encoded, kept = _encode(shown), cuts.lists
+        notes.append(f"Left out because the whole is longer than {read.max_bytes} bytes: {cuts.sentence()}. {_narrower(read)}")
+    page = None
+    if read.pager is not None:
+        page = read.pager.next_page(arguments=arguments, url=url, headers=headers, value=value, kept=kept)
+    if len(encoded) > read.max_bytes:
+        # Nothing that has a structure could be kept, such as an object inside an object inside …
+        return _told(cut_text(encoded.decode(), read.max_bytes, lines=False), None, notes, page)
+    return _told(encoded.decode(), shown, notes, page)
+
+
+def _of_text(text: str, url: str, headers: Mapping[str, str], read: Reading, arguments: Mapping[str, object]) -> ToolAnswer:
+    notes: list[str] = []
+    if len(text) * 4 > read.max_bytes and len(whole := text.encode("utf-8", "replace")) > read.max_bytes:
+        text = cut_text(text, read.max_bytes, lines=True)
+        notes.append(f"This is the beginning, {len(text.encode())} of {len(whole)} bytes. {_narrower(read)}")
+    page = None
+    if read.pager is not None and "link" in headers:
+        page = read.pager.next_page(arguments=arguments, url=url, headers=headers, value=None, kept={})
+    return _told(text, None, notes, page)
+
+
+def _told(text: str, structured: Any, notes: list[str], page: NextPage | None) -> ToolAnswer:
+    if page is None and not notes:
+        return ToolAnswer(text=text, structured=structured)
+    following = None
+    if page is not None:
+        notes = [*notes, page.sentence()]
+        following = {page.argument: page.value} if page.value is not None else None
+    return ToolAnswer(text=text, structured=structured, note=" ".join(notes), following=following)
+
+
+def _narrower(read: Reading) -> str:
+    if read.narrowing:
+        return f"To get the rest, ask for less at once ({', '.join(read.narrowing)}) or narrow the other arguments."
+    return "To get the rest, narrow the arguments."
+
+
+def _empty(status: int, headers: Mapping[str, str], *, told: bool) -> str:
+    sentence = f"Done ({status}, {'no content' if status == HTTPStatus.NO_CONTENT else 'empty answer'})."
+    names = _TOLD_HEADERS if told else ("location",)
+    return " ".join([sentence, *(f"{name.title()}: {headers[name][:500]}." for name in names if headers.get(name))])
+
+
+def _json(content_type: str, body: bytes) -> Any:
+    """The value in a body; `NOTHING` where it is not JSON, not even in another charset or with the numbers JSON lacks."""
     try:
-        host = urlsplit(urljoin(url_shown, location)).hostname if location else None
-    except ValueError:
-        host = None
-    if host is None:
-        return _error("upstream_redirect", f"The API answers with a redirect ({status}) that names no address. It was not followed.")
-    if host == urlsplit(url_shown).hostname:
-        path = urlsplit(urljoin(url_shown, location)).path
-        sentence = f"The API redirects ({status}) to {path} on the same host. It was not followed; the owner must correct this tool's path."
-    else:
-        sentence = (
-            f"The API redirects ({status}) to {host}, and the hosts this tool may call do not include it. The redirect was not followed; "
-            "the owner of this server must decide whether to call that host directly."
-        )
-    return _error("upstream_redirect", sentence)
+        return _decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        pass
+    import json
 
-
-def _refusal(status: int, fields: Mapping[str, str], body: bytes, request: str) -> ToolAnswer:
+    text = charset_text(content_type, body)
     try:
-        reason = f" {HTTPStatus(status).phrase}"
-    except ValueError:
-        reason = ""
-    code, advice = _advice(status, fields)
-    excerpt = _excerpt(fields, body, _EXCERPT)
-    said = f"\nThe API said: {excerpt}" if excerpt else ""
-    return _error(code, f"{request} was answered with {status}{reason}. {advice}{said}")
+        # Python's and JavaScript's servers write NaN and Infinity, which no model needs to see as an error.
+        return NOTHING if text is None else json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
+        return NOTHING
 
 
-def _advice(status: int, fields: Mapping[str, str]) -> tuple[str, str]:
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        after = fields.get("retry-after", "").strip()[:64]
-        when = f"{after} seconds" if after.isdigit() else after or "a minute"
-        return "upstream_rate_limited", f"The API wants fewer requests. Try again after {when}."
-    named = {401: "upstream_unauthorized", 407: "upstream_unauthorized", 403: "upstream_forbidden", 404: "upstream_not_found"}
-    named |= {410: "upstream_not_found", 408: "upstream_gave_up", 425: "upstream_gave_up"}
-    code = named.get(status, "upstream_rejected" if status < 500 else "upstream_failed")
-    return code, _ADVICE[code]
-
-
-def _excerpt(fields: Mapping[str, str], body: bytes, limit: int) -> str:
-    text = _text(fields, body)
-    if not text or "\x00" in text:
-        return f"({len(body)} bytes that are not text)" if body else ""
-    if "<" in text[:200] and "html" in (fields.get("content-type", "") + text[:200]).lower():
-        text = unescape(_NOT_SHOWN.sub(" ", text))
-    text = " ".join(text.split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def _text(fields: Mapping[str, str], body: bytes) -> str | None:
-    named = re.search(r"charset\s*=\s*[\"']?([\w.:-]+)", fields.get("content-type", ""))
-    for encoding in (named.group(1) if named else "utf-8-sig", "utf-8-sig"):
-        try:
-            return body.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
-    return body.decode("latin-1") if fields.get("content-type", "").startswith("text/") else None
-
-
-def _is_text(kind: str, text: str) -> bool:
-    return "\x00" not in text and (not kind or kind.startswith("text/") or kind.endswith(_TEXT_TYPES))
-
-
-def _blotted(body: bytes, secrets: Collection[str]) -> bytes:
-    # Shorter values would blot out ordinary words.
-    for secret in secrets:
-        if len(secret) >= 6:
-            for form in {secret.encode(), msgspec.json.encode(secret)[1:-1]}:
-                body = body.replace(form, b"[secret]")
-    return body
-
-
-def _error(code: str, text: str) -> ToolAnswer:
-    return ToolAnswer(text=text, is_error=True, error_code=code)
+def _is_lines(body: bytes) -> bool:
+    """Whether this is one JSON value per line, whatever it is called."""
+    first, _, rest = body.partition(b"\n")
+    try:
+        _decode(first)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return bool(rest.strip())

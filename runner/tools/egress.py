@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from runner.tools.answer import ToolAnswer, unreachable
+from runner.tools.result import ToolAnswer, failed, unreachable
 
 HEADER = "x-bmm-egress"
 
@@ -50,4 +50,4 @@ def _answer(host: str, refusal: _Refusal) -> ToolAnswer:
     if not refusal.final:
         return unreachable(host, refusal.sentence)
     text = f"{host} may not be reached: {refusal.sentence}. Repeating the call does not help."
-    return ToolAnswer(text=text, is_error=True, error_code="egress_denied")
+    return failed("egress_denied", text)

@@ -1,78 +1,57 @@
-"""Sends the requests of `http` tools: each destination has its own socket into the egress gateway and its own kept connections."""
+"""Runs `http` tools: the request, its tries, and what came of them."""
 
 import asyncio
 import ssl
 import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import msgspec
 
 from runner.contract import Entry, HttpTool, reached_host
-from runner.tools.answer import MAX_BODY, ToolAnswer, answer, timed_out, too_large, unreachable
-from runner.tools.egress import refused_by_alert, refused_by_header
+from runner.tools.answer import Reading, answer, reading
+from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
+from runner.tools.decoding import Garbled, decoded
+from runner.tools.destination import Destination, NotConnected
+from runner.tools.egress import HEADER, refused_by_alert, refused_by_header
 from runner.tools.errors import ArgumentError, MissingSecret, RequestError
+from runner.tools.fetch import fetched
+from runner.tools.files import urls_in
 from runner.tools.prepare import PreparedTool, prepare
 from runner.tools.request import HttpRequest, build_request
+from runner.tools.result import ToolAnswer, failed, timed_out, too_large, unreachable
+from runner.tools.retry import MAX_TRIES, pause, rate, worth_retrying
 
-if TYPE_CHECKING:
-    import httpx2
-
-# Repeating these does no harm (RFC 9110 §9.2.2): a kept connection that the other side just closed costs no call.
+# Repeating these does no harm (RFC 9110 §9.2.2): a connection that the other side just closed costs no call.
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
-KEEP_ALIVE = 15.0
-
-
-class Destination:
-    """One `name:port` behind its socket into the egress gateway, and the idle connections to it, most recently used last.
-
-    Each connection is a transport of its own: a shared pool looks at every connection it has for every request.
-    """
-
-    def __init__(self, entry: Entry, socket: str, trust: Callable[[], ssl.SSLContext]) -> None:
-        self.host = f"{entry.name}:{entry.port}"
-        self._socket, self._trust = socket, trust
-        self._idle: deque[tuple[float, httpx2.AsyncHTTPTransport]] = deque()
-
-    async def send(self, request: "httpx2.Request") -> tuple["httpx2.Response", bytes | None]:
-        """The response and its body, or None for a body larger than `MAX_BODY`."""
-        transport = self._idle.pop()[1] if self._idle else self._opened()
-        try:
-            response = await transport.handle_async_request(request)
-            body = await _body(response)
-        except BaseException:
-            await transport.aclose()
-            raise
-        now = time.monotonic()
-        self._idle.append((now, transport))
-        if now - self._idle[0][0] > KEEP_ALIVE:
-            await self._idle.popleft()[1].aclose()
-        return response, body
-
-    async def close(self) -> None:
-        while self._idle:
-            await self._idle.pop()[1].aclose()
-
-    def _opened(self) -> "httpx2.AsyncHTTPTransport":
-        import httpx2
-
-        limits = httpx2.Limits(max_connections=1, keepalive_expiry=KEEP_ALIVE)
-        return httpx2.AsyncHTTPTransport(uds=self._socket, verify=self._trust(), trust_env=False, limits=limits)
+# A stream that has not ended is answered with what came, shortly before the call would time out.
+_STREAM_SHARE = 0.9
 
 
 class Upstreams:
     """The destinations of one server."""
 
     def __init__(self, entries: tuple[Entry, ...], *, egress: Path) -> None:
-        self._destinations = {
-            (entry.name, entry.port): Destination(entry, str(egress / f"{entry.index}.sock"), lambda: self.trust) for entry in entries
-        }
+        self._entries = {(entry.name, entry.port): (entry, str(egress / f"{entry.index}.sock")) for entry in entries}
+        self._destinations: dict[tuple[str, int, bool], Destination] = {}
 
     def destination(self, server: str) -> Destination | None:
         """Where the requests of a tool with this base URL go; None when its owner has not allowed it."""
-        name, port, _ = reached_host(server)
-        return self._destinations.get((name, port))
+        name, port, plain = reached_host(server)
+        if (name, port) not in self._entries:
+            return None
+        if (name, port, plain) not in self._destinations:
+            entry, socket = self._entries[name, port]
+            self._destinations[name, port, plain] = Destination(entry, socket, None if plain else lambda: self.trust)
+        return self._destinations[name, port, plain]
+
+    def allowed(self, server: str) -> Destination | None:
+        """The same for an address that comes from a model: without TLS only where the owner has said so."""
+        name, port, plain = reached_host(server)
+        entry, _ = self._entries.get((name, port), (None, ""))
+        return self.destination(server) if entry is not None and (entry.plain or not plain) else None
 
     @cached_property
     def trust(self) -> ssl.SSLContext:
@@ -80,15 +59,15 @@ class Upstreams:
 
     def warm(self) -> None:
         """Import and load now what the first call would wait for; runs in a thread of its own."""
-        import httpcore2._backends.anyio  # noqa: F401
-        import httpx2  # noqa: F401
+        import email.utils  # noqa: F401
+
         import jsonschema_rs  # noqa: F401
 
         _ = self.trust
 
     async def close(self) -> None:
         for destination in self._destinations.values():
-            await destination.close()
+            destination.close()
 
 
 def trusted() -> ssl.SSLContext:
@@ -102,111 +81,109 @@ class HttpRunner:
     """One `http` tool, ready to be called."""
 
     def __init__(self, tool: HttpTool, upstreams: Upstreams, secrets: Mapping[str, str]) -> None:
-        self._tool, self._upstreams, self._secrets = tool, upstreams, secrets
+        self._tool, self._secrets, self._upstreams = tool, secrets, upstreams
+        self._takes_files = tool.body is not None and (tool.body.binary or any(part.file for part in tool.body.parts.values()))
         self._destination = upstreams.destination(tool.server)
 
     @cached_property
     def _prepared(self) -> PreparedTool:
         return prepare(self._tool)
 
+    @cached_property
+    def _reading(self) -> Reading:
+        return reading(self._tool, self._secrets)
+
     async def run(self, arguments: dict[str, Any]) -> ToolAnswer:
         """Send the request these arguments make. Whatever goes wrong on the way is told in the answer."""
         if self._destination is None:
             host = "{}:{}".format(*reached_host(self._tool.server))
-            return refused("egress_denied", f"This server is not allowed to reach {host}; only its owner can change that.")
-        try:
-            request = build_request(self._prepared, arguments, self._secrets)
-        except ArgumentError as error:
-            return refused("invalid_arguments", error.message)
-        except MissingSecret as error:
-            return refused("secret_missing", error.message)
-        except RequestError as error:
-            return refused("secret_unusable", error.message)
+            return failed("egress_denied", f"This server is not allowed to reach {host}; only its owner can change that.")
         try:
             async with asyncio.timeout(self._tool.timeout):
-                return await self._exchange(request, self._destination)
+                request = await self._request(arguments)
+                return await self._tries(request, arguments, self._destination)
         except TimeoutError:
             return timed_out(self._tool.timeout)
+        except ArgumentError as error:
+            return failed("invalid_arguments", error.message)
+        except MissingSecret as error:
+            return failed("secret_missing", error.message)
+        except RequestError as error:
+            return failed("secret_unusable", error.message)
 
-    async def _exchange(self, request: HttpRequest, destination: Destination) -> ToolAnswer:
-        import httpx2
+    async def _request(self, arguments: dict[str, Any]) -> HttpRequest:
+        if self._takes_files and (urls := urls_in(self._tool, arguments)):
+            files = await fetched(urls, self._upstreams.allowed)
+            request = build_request(self._prepared, arguments, self._secrets, files)
+        else:
+            request = build_request(self._prepared, arguments, self._secrets)
+        return request if self._reading.pager is None else self._reading.pager.applied(request, arguments)
 
-        try:
-            return await self._sent(request, destination)
-        except httpx2.ConnectError as error:
-            return not_connected(destination.host, error)
-        except (httpx2.NetworkError, httpx2.RemoteProtocolError) as error:
-            if request.method not in REPEATABLE:
-                return cut(destination.host, error)
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
-            return cut(destination.host, error)
-        try:
-            return await self._sent(request, destination)
-        except (httpx2.TransportError, httpx2.DecodingError) as error:
-            return cut(destination.host, error)
+    async def _tries(self, request: HttpRequest, arguments: dict[str, Any], destination: Destination) -> ToolAnswer:
+        """Send until it is answered, as often as the tool allows and the time lasts."""
+        clock = asyncio.get_running_loop().time
+        began, fresh, tries = clock(), False, 1
+        until, stream_until = began + self._tool.timeout, began + self._tool.timeout * _STREAM_SHARE
+        retry, repeatable = self._tool.retry, request.method in REPEATABLE
+        while True:
+            asked: float | None = None
+            try:
+                response = await destination.send(request, fresh=fresh, until=stream_until)
+            except Unsendable:
+                return failed("request_not_http", f"{destination.host} cannot be asked this: it would not be valid HTTP.")
+            except NotConnected as error:
+                found = not_connected(destination.host, error)
+                if not retry or _is_tls(error):
+                    return found
+            except Cut as error:
+                found = cut(destination.host)
+                # A connection that was kept too long is no failure of the API; neither costs the model a call.
+                if (retry or repeatable) and (error.stale or (tries == 1 and not retry)):
+                    fresh, tries = True, tries if error.stale else 2
+                    continue
+                if not retry:
+                    return found
+            else:
+                found = self._read(response, request, arguments, destination.host)
+                if not retry or not worth_retrying(response.status) or HEADER in response.headers:
+                    return found
+                asked = rate(response.headers, now=time.time()).wait
+            wait = pause(tries, asked)
+            if tries >= MAX_TRIES or clock() + wait >= until:
+                return found
+            fresh, tries = True, tries + 1
+            await asyncio.sleep(wait)
 
-    async def _sent(self, request: HttpRequest, destination: Destination) -> ToolAnswer:
-        import httpx2
-
-        # The target is sent as it was built: the library would quote and normalise it once more.
-        extensions = {"target": target(request.url)}
-        sending = httpx2.Request(request.method, self._origin, headers=request.raw_headers, content=request.body, extensions=extensions)
-        response, body = await destination.send(sending)
-        if body is None:
-            return too_large()
-        if refusal := refused_by_header(destination.host, response.headers):
+    def _read(self, response: Response, request: HttpRequest, arguments: dict[str, Any], host: str) -> ToolAnswer:
+        if refusal := refused_by_header(host, response.headers):
             return refusal
-        return answer(
-            response.status_code,
+        body = response.body
+        if body is not None and (coding := response.headers.get("content-encoding")):
+            try:
+                body = decoded(body, coding, limit=MAX_BODY)
+            except Garbled as error:
+                return failed("upstream_garbled", f"{host} sent an answer that {error}. Try again later.")
+        if body is None:
+            return too_large(MAX_BODY)
+        told = answer(
+            response.status,
             response.headers,
             body,
             method=request.method,
             url_shown=request.shown_url,
-            secrets=self._secrets.values(),
+            read=self._reading,
+            arguments=arguments,
+            now=time.time(),
         )
-
-    @cached_property
-    def _origin(self) -> "httpx2.URL":
-        import httpx2
-
-        name, port, plain = reached_host(self._tool.server)
-        return httpx2.URL(scheme="http" if plain else "https", host=name, port=port)
+        if response.ended:
+            return told
+        return msgspec.structs.replace(told, note=f"The stream had not ended; this is its beginning. {told.note or ''}".rstrip())
 
 
-def refused(code: str, text: str) -> ToolAnswer:
-    return ToolAnswer(text=text, is_error=True, error_code=code)
-
-
-async def _body(response: "httpx2.Response") -> bytes | None:
-    body = bytearray()
-    try:
-        async for chunk in response.aiter_bytes():
-            body += chunk
-            if len(body) > MAX_BODY:
-                return None
-    finally:
-        await response.aclose()
-    return bytes(body)
-
-
-def target(url: str) -> bytes:
-    """Path and query of a URL, letter for letter."""
-    rest = url.partition("://")[2]
-    start = min((place for place in (rest.find("/"), rest.find("?")) if place >= 0), default=len(rest))
-    path = rest[start:]
-    return (path if path.startswith("/") else f"/{path}").encode("ascii")
-
-
-def cut(host: str, error: Exception) -> ToolAnswer:
+def cut(host: str) -> ToolAnswer:
     """The connection was there and did not bring an answer."""
-    import httpx2
-
-    if isinstance(error, httpx2.LocalProtocolError):
-        return refused("request_not_http", f"{host} cannot be asked this: it would not be valid HTTP.")
-    if isinstance(error, httpx2.DecodingError):
-        return refused("upstream_garbled", f"{host} sent an answer whose compression is broken. Try again later.")
     text = f"{host} ended the connection without a complete answer. It may have acted; check before you repeat a change."
-    return refused("upstream_closed", text)
+    return failed("upstream_closed", text)
 
 
 def not_connected(host: str, error: BaseException) -> ToolAnswer:
@@ -221,3 +198,7 @@ def not_connected(host: str, error: BaseException) -> ToolAnswer:
             return unreachable(host, "the way out of this server is closed")
         seen = seen.__cause__ or seen.__context__
     return unreachable(host, "the connection was closed at once")
+
+
+def _is_tls(error: BaseException) -> bool:
+    return isinstance(error.__cause__, ssl.SSLError | ssl.CertificateError)

@@ -5,8 +5,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 from runner.contract import HttpTool, JsonSchema, ServerSpec, Tool
-from runner.tools.answer import ToolAnswer
 from runner.tools.http import HttpRunner, Upstreams
+from runner.tools.result import ToolAnswer
 
 if TYPE_CHECKING:
     from runner.tools.arguments import Checker
@@ -37,23 +37,9 @@ class RegisteredTool:
         """What is wrong with the arguments, in words a model can act on."""
         return self._input.problems(arguments)
 
-    def checked(self, answer: ToolAnswer) -> ToolAnswer:
-        """The answer, or why it breaks what the tool's output schema promises."""
-        if self.tool.output_schema is None or answer.is_error:
-            return answer
-        found = self._output.problems(answer.structured)
-        if not found:
-            return answer
-        text = f"The API's answer is not what this tool promises ({'; '.join(found)}). What it sent: {answer.text}"
-        return ToolAnswer(text=text, is_error=True, error_code="output_mismatch")
-
     @cached_property
     def _input(self) -> "Checker":
         return _checker(self.tool.input_schema)
-
-    @cached_property
-    def _output(self) -> "Checker":
-        return _checker(self.tool.output_schema or {})
 
 
 def _checker(schema: JsonSchema) -> "Checker":

@@ -1,5 +1,7 @@
 """What a model reads when a call goes well, and when it does not."""
 
+import asyncio
+import json
 import socket
 import socketserver
 import ssl
@@ -9,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -17,7 +20,7 @@ from cryptography.x509.oid import NameOID
 
 from bmm.egress.refused import Reason, alert, response
 from runner.contract import BearerCredential, Body, HttpTool, KeyCredential, SecretNeed
-from tests.unit.runner.guarded import Client, GuardProcess, Home, http_tool, spec
+from tests.unit.runner.guarded import Client, GuardProcess, Home, http_tool, spec, token
 from tests.unit.runner.upstream import upstream
 
 OPEN = {"type": "object", "properties": {"x": {"type": "string"}}}
@@ -145,7 +148,6 @@ def test_a_schema_that_points_elsewhere_is_not_fetched(caller: Client) -> None:
         pytest.param("bearer", "secret_missing", "UNSET", id="a secret nobody set"),
         pytest.param("safe", "upstream_unreachable", "safe.test:443", id="nothing behind the entry"),
         pytest.param("unsafe", "upstream_unreachable", "TLS", id="TLS to a plain port"),
-        pytest.param("misshaped", "output_mismatch", "`gone` is missing", id="not what the output schema promises"),
     ],
 )
 def test_an_upstream_that_fails_is_an_answer_a_model_can_act_on(served: GuardProcess, caller: Client, tool: str, code: str, sentence: str) -> None:
@@ -177,6 +179,41 @@ def test_a_post_is_never_sent_twice() -> None:
 
 def test_an_output_that_keeps_its_promise_is_passed_on(caller: Client) -> None:
     assert caller.call("shaped")["structuredContent"]["ok"] is True
+
+
+@pytest.mark.parametrize("tool", ["shaped", "misshaped"])
+def test_what_an_api_answers_fits_the_schema_that_is_published_even_where_its_document_lies(caller: Client, tool: str) -> None:
+    listed = {each["name"]: each for each in caller.modern("tools/list").json["result"]["tools"]}
+    published = listed[tool]["outputSchema"]
+    assert published["type"] == "object"
+    declared = next(each.output_schema for each in TOOLS if each.name == tool)
+    assert published["anyOf"][0] == declared
+    for result in (caller.call(tool), caller.legacy("tools/call", {"name": tool, "arguments": {}}).json["result"]):
+        assert not result["isError"]
+        assert jsonschema_rs.is_valid(published, result["structuredContent"])
+        assert json.loads(text(result)) == result["structuredContent"]
+
+
+def test_the_official_client_takes_an_answer_that_breaks_the_documents_schema(served: GuardProcess) -> None:
+    assert asyncio.run(official_call(served, "misshaped"))["ok"] is True
+
+
+async def official_call(served: GuardProcess, tool: str) -> dict[str, Any]:
+    import httpx2
+    from mcp.client.session import ClientSession
+    from mcp.client.streamable_http import streamable_http_client
+
+    transport = httpx2.AsyncHTTPTransport(uds=str(served.home.socket))
+    async with (
+        asyncio.timeout(20),
+        httpx2.AsyncClient(transport=transport, headers={"Authorization": f"Bearer {token()}"}) as client,
+        streamable_http_client("http://guard/mcp", http_client=client) as streams,
+        ClientSession(streams[0], streams[1]) as session,
+    ):
+        await session.initialize()
+        await session.list_tools()
+        result = await session.call_tool(tool, {})
+        return dict(result.structured_content)
 
 
 def test_secrets_are_sent_and_never_shown(served: GuardProcess, caller: Client) -> None:
