@@ -4,11 +4,14 @@
 #   make check                    the quick part of it
 #   make run                      the appliance in the foreground, on http://localhost:8080
 #   make bench                    figures beside FastMCP's
+#   make bench-openapi [OPENAPI='--documents 100 --requests 20']   thousands of public documents, beside FastMCP; needs npm
+#   make test-documents           well-known public documents, compiled and asked; needs npm
 
 RUN := packaging/as-user.sh
 PYTEST ?=
+OPENAPI ?=
 
-.PHONY: setup demo run test check bench lock test-box clean
+.PHONY: setup demo run test test-documents check bench bench-openapi lock test-box clean
 
 setup:
 	@packaging/setup.sh
@@ -32,6 +35,13 @@ check: setup
 bench:
 	@packaging/setup.sh bench
 	@BMM_VENV=bench $(RUN) python packaging/bench.py
+
+bench-openapi:
+	@packaging/setup.sh bench
+	@BMM_VENV=bench $(RUN) python packaging/bench_openapi.py $(OPENAPI)
+
+test-documents: setup
+	@$(RUN) python -m pytest tests/known
 
 lock:
 	@packaging/lock.sh
