@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import contextlib
+import json
 import logging
 import os
 import signal
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     for noisy in ("huey", "httpx2", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o077)
+    announce = _announce_json if args.json else _announce
     appliance = Appliance(config, announce)
     appliance.start()
     try:
@@ -55,9 +57,13 @@ def run(args: argparse.Namespace, config: Config) -> int:
     return 0
 
 
-def announce(line: str) -> None:
+def _announce(line: str) -> None:
     """Say something to whoever watches the terminal."""
     print(line, flush=True)
+
+
+def _announce_json(line: str) -> None:
+    print(json.dumps({"message": line}), flush=True)
 
 
 async def _serve(appliance: "Appliance", config: Config) -> None:
