@@ -4,6 +4,7 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 from bmm.config import Config
+from bmm.core import address
 from bmm.core.access import Protected
 from bmm.oauth.errors import RedirectableError
 
@@ -13,12 +14,12 @@ _ORIGIN_ONLY = ""
 
 def endpoint_url(config: Config, slug: str) -> str:
     """The canonical URL of a server's endpoint: what people paste, and a token's audience."""
-    return f"{config.public_url}/s/{slug}/mcp"
+    return address.endpoint(config.public_url, slug)
 
 
 def metadata_url(config: Config, slug: str) -> str:
     """Where the protected-resource metadata of a server is (RFC 9728 §3.1: inserted before the path)."""
-    return f"{config.public_url}/.well-known/oauth-protected-resource/s/{slug}/mcp"
+    return address.resource_metadata(config.public_url, slug)
 
 
 def named_slug(config: Config, resources: list[str]) -> str | None:
