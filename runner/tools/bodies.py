@@ -66,7 +66,9 @@ def _encoded(body: Body, argument: str, value: object, files: Mapping[str, File]
         return Encoded(content=file.content, media_type=body.media_type if "*" not in bare else media_type_of(file, bare))
     if bare == FORM and isinstance(value, dict):
         return Encoded(content="&".join(f"{name}={text}" for name, text in _form(body, value)).encode(), media_type=body.media_type)
-    if bare.startswith("multipart/") and isinstance(value, dict):
+    if bare.startswith("multipart/"):
+        if not isinstance(value, dict):
+            raise ArgumentError(f"{argument} must be an object: each of its members becomes a part of the body.", argument)
         return _multipart(bare, _sections(body, value, files))
     if body.xml is not None:
         return Encoded(content=as_xml(body.xml, value), media_type=body.media_type)

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from bmm.sources.openapi.media import FORM, MULTIPART, Media, chosen, is_file
+from bmm.sources.openapi.media import FORM, MULTIPART, Media, chosen, has_no_parts, is_file
 from bmm.sources.openapi.names import ArgumentNames
 from bmm.sources.openapi.parameters import Argument, Moved
 from bmm.sources.openapi.parts import parts_of
@@ -14,6 +14,7 @@ from runner.contract import Body, JsonSchema, Part
 
 # A body that says nothing of being required but whose schema requires members is required in these; authors forget the flag.
 _USUALLY_REQUIRED = frozenset({"POST", "PUT", "PATCH"})
+_OF_EMPTY = frozenset({"type", "properties", "additionalProperties", "title", "description", "example", "examples", "nullable"})
 _FILE = "Base64 text, or an http(s) URL the server may fetch."
 
 
@@ -88,6 +89,26 @@ def _collected(given: object) -> dict[str, object]:
     return {"style": style, "explode": given == "multi"}
 
 
+def is_empty(offer: Offered, document: Document) -> bool:
+    """Whether a body may be left out and has nothing to say: an object that is described as having no members."""
+    if offer.required:
+        return False
+    for key, media in offer.content.items():
+        schema = media.get("schema") if isinstance(media, dict) else None
+        try:
+            node, _ = document.follow(schema, under(offer.pointer, "content", key, "schema"))
+        except RefError:
+            return False  # told where the body is compiled
+        if not isinstance(node, dict) or {each for each in node if not each.startswith("x-")} - _OF_EMPTY or node.get("type") != "object":
+            return False
+        if node.get("properties", {}) != {} or node.get("additionalProperties", False) is not False:
+            return False
+        if "properties" not in node and "additionalProperties" not in node:
+            return False  # an object of any members
+    document.remarks.note(offer.pointer, "the body is an object without members; none is sent")
+    return True
+
+
 def compiled_body(
     offer: Offered, *, method: str, document: Document, schemas: Schemas, names: ArgumentNames, pins: dict[str, str]
 ) -> tuple[Body, list[Argument], dict[str, Converted]]:
@@ -102,6 +123,8 @@ def compiled_body(
     if media is None:
         raise BodyError(f"the body is {' or '.join(offer.content)}, which is no media type", place, "name a media type")
     at = under(place, "content", media.key, "schema")
+    if has_no_parts(media, document, place):
+        raise BodyError("a multipart body consists of named parts, and this one is no object", at, "describe each part as a property")
     if media.kind == "binary":
         return _binary(media, offer, names)
     more = Body(media_type=media.media_type, required=offer.required)
@@ -113,7 +136,8 @@ def compiled_body(
     if spread is not None and (offer.required or not spread[1] or method in _USUALLY_REQUIRED):
         members, needed = spread
         pinned = {name: member for name, member in members.items() if name in pins}
-        members = {name: _with_examples(each, name, media) for name, each in members.items()}
+        examples = [schemas.usable_example(each, media.schema, at) for each in media.examples]
+        members = {name: _with_examples(each, name, examples) for name, each in members.items()}
         members = {name: _as_file(each) if name in parts and parts[name].file else each for name, each in members.items()}
         fields = {names.give(name, "body"): name for name in members if name not in pinned}
         arguments = [Argument(name=argument, schema=members[name], required=name in needed) for argument, name in fields.items()]
@@ -150,9 +174,9 @@ def _as_file(converted: Converted) -> Converted:
     return Converted({**one, "description": told})
 
 
-def _with_examples(converted: Converted, name: str, media: Media) -> Converted:
+def _with_examples(converted: Converted, name: str, examples: list[object]) -> Converted:
     """A member with what the examples of the whole body have for it, where it has none of its own."""
-    found = [each[name] for each in media.examples if isinstance(each, dict) and each.get(name) not in (None, "", [], {})]
+    found = [each[name] for each in examples if isinstance(each, dict) and each.get(name) not in (None, "", [], {})]
     short = [value for value in found if len(str(value)) <= MAX_EXAMPLE]
     if not short or not isinstance(converted.schema, dict) or "examples" in converted.schema:
         return converted

@@ -5,6 +5,7 @@ from typing import Literal
 
 from msgspec import Struct
 
+from bmm.sources.openapi.keywords import types_of
 from bmm.sources.openapi.refs import Document, RefError
 
 Kind = Literal["json", "form", "multipart", "xml", "text", "binary"]
@@ -26,8 +27,16 @@ _TEXTUAL = frozenset(
         "application/csv",
         "application/x-sh",
         "application/toml",
+        "application/jwt",
+        "application/jose",
+        "application/jose+jwe",
+        "application/x-pem-file",
+        "application/pem-certificate-chain",
     }
 )
+_PLAIN = ("application/json", FORM, MULTIPART, "application/xml", "text/plain")
+# A list of changes that has to fit what is there already is harder to write than the members that change (RFC 6902, RFC 7386).
+_RANK = {**dict.fromkeys(_PLAIN, 0), "application/merge-patch+json": 1, "application/json-patch+json": 3}
 _SHORT = {
     "json": "application/json",
     "xml": "application/xml",
@@ -50,19 +59,28 @@ class Media(Struct, frozen=True, kw_only=True):
 
 
 def chosen(content: dict[str, object], document: Document, pointer: str) -> Media | None:
-    """The best of what is offered: JSON, then forms, XML, text and bytes; files make multipart better than JSON."""
+    """The best of what is offered: JSON, then forms, XML, text and bytes; files make multipart better than JSON.
+
+    Multipart without parts comes last: nothing can be sent in it.
+    """
     offered = [media for key, node in content.items() if (media := _media(key, node, document, pointer)) is not None]
     if not offered:
         return None
     files = {media.kind for media in offered if media.kind in ("json", "form", "multipart") and _has_file(media.schema, document, pointer)}
     order = ("multipart", *_ORDER) if files and any(media.kind == "multipart" for media in offered) else _ORDER
-    return min(offered, key=lambda media: (order.index(media.kind), _odd(media)))
+    return min(offered, key=lambda media: (has_no_parts(media, document, pointer), order.index(media.kind), *_odd(media)))
 
 
-def _odd(media: Media) -> int:
-    """Plain names before vendors' own, and what has a schema before what has none."""
-    plain = media.media_type in ("application/json", FORM, MULTIPART, "application/xml", "text/plain")
-    return (0 if plain else 1) + (0 if media.schema not in (True, {}) else 2)
+def _odd(media: Media) -> tuple[bool, int]:
+    """What has a schema before what has none, and plain names before vendors' own."""
+    return media.schema in (True, {}), _RANK.get(media.media_type.partition(";")[0], 2)
+
+
+def has_no_parts(media: Media, document: Document, pointer: str) -> bool:
+    """Whether a multipart body is described as text, a number or a list: a part's name is that of a property, and these have none."""
+    node = _followed(media.schema, document, pointer)
+    kinds = types_of(node.get("type")) if media.kind == "multipart" and isinstance(node, dict) else []
+    return is_file(node) if media.kind == "multipart" and not kinds else bool(kinds) and "object" not in kinds
 
 
 def _media(key: str, node: object, document: Document, pointer: str) -> Media | None:
@@ -79,14 +97,14 @@ def _media(key: str, node: object, document: Document, pointer: str) -> Media | 
         kind, bare = ("binary", "application/octet-stream") if binary else ("json", "application/json")
         name = bare
     elif bare.endswith(("/json", "+json")):
-        kind = "json"
+        kind, name = "json", "application/json" if "*" in bare else name
     elif bare == FORM:
         kind = "form"
     elif bare.startswith("multipart/"):
         kind, name = "multipart", MULTIPART if "*" in bare else bare
     elif bare.endswith(("/xml", "+xml")):
         kind = "xml" if _has_elements(_followed(schema, document, pointer)) else "text"
-    elif bare.startswith("text/") or bare in _TEXTUAL:
+    elif bare.startswith("text/") or bare in _TEXTUAL or bare.endswith(("+jwt", "+yaml")):
         kind, name = "text", "text/plain" if "*" in bare else name
     else:
         structured = _is_structured(_followed(schema, document, pointer)) and bare != "application/octet-stream"

@@ -8,17 +8,19 @@ import msgspec
 from msgspec import Struct
 
 from bmm.sources.finding import Remarks
-from bmm.sources.openapi.bodies import compiled_body, moved, offered
+from bmm.sources.openapi.bodies import BodyError, compiled_body, is_empty, moved, offered
 from bmm.sources.openapi.names import ArgumentNames
 from bmm.sources.openapi.paging import gives_links, list_of, paging_of
-from bmm.sources.openapi.parameters import Argument, Declared, compiled, declared, negotiated, repaired_path
+from bmm.sources.openapi.parameters import Argument, compiled, declared, negotiated, repaired_path
 from bmm.sources.openapi.pins import pinned_value
 from bmm.sources.openapi.pruned import pruned
 from bmm.sources.openapi.refs import Document, RefError, under
 from bmm.sources.openapi.responses import MAX_OUTPUT, Outputs, Response, TooLarge, is_stream, response_of
 from bmm.sources.openapi.schemas import MAX_INLINE, MAX_NODES, ORDERS, Converted, Schemas
-from bmm.sources.openapi.security import Auth, Security, credential_places
+from bmm.sources.openapi.security import Auth, Security
 from bmm.sources.openapi.servers import Servers
+from bmm.sources.openapi.signin import without_credentials
+from bmm.sources.openapi.swagger import servers_of
 from bmm.sources.openapi.texts import MAX_DESCRIPTION, gives_orders, one_line, sentence_of, shorten
 from runner.contract import Annotations, Answer, Body, HttpTool, JsonSchema, Paging, Parameter
 
@@ -29,9 +31,6 @@ READING = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "QUERY"})
 NEXT_LINK = "next_link"
 _REPEATABLE = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE", "QUERY"})
 _DESTROYING_READ = re.compile(r"(?i)[./_-](delete|remove|destroy|purge|revoke|uninstall|terminate|wipe|erase)$")
-_CREDENTIALS = frozenset(
-    {"apikey", "xapikey", "accesstoken", "xaccesstoken", "authtoken", "xauthtoken", "apitoken", "xapitoken", "appkey", "apisecret"}
-)
 _DESTROYING = re.compile(r"(?i)(?<![a-z])(delete|remove|destroy|purge|cancel|revoke|reset|drop|clear|terminate|wipe|erase|archive|close)")
 
 
@@ -115,9 +114,7 @@ def compile_operation(operation: Operation, name: str, context: Context) -> Http
     """
     node, pointer, remarks = operation.node, operation.pointer, context.document.remarks
     path = _clean_path(operation.path, operation.item_pointer, remarks)
-    server = context.servers.for_operation(
-        (node.get("servers"), under(pointer, "servers")), (operation.item.get("servers"), under(operation.item_pointer, "servers"))
-    )
+    server = context.servers.for_operation(*_servers(operation, context.document))
     auth = context.security.for_operation(node.get("security"), pointer)
     parts = _parts(operation, path, context, auth=auth, schemas=context.schemas)
     response = response_of(node, pointer, context.document)
@@ -131,10 +128,10 @@ def compile_operation(operation: Operation, name: str, context: Context) -> Http
         schema, size = _input_schema([*parts.arguments, *linked], context.shared)
         if size > MAX_NODES:
             schema = _pruned([*parts.arguments, *linked], context.shared)
-            remarks.warn(
-                pointer,
-                f"its arguments consist of more than {MAX_NODES:,} schemas; up to {MAX_INLINE:,}, the nearest to the top, are published",
+            message = (
+                f"its arguments consist of more than {MAX_NODES:,} schemas; up to {MAX_INLINE:,}, the nearest to the top, are published"
             )
+            remarks.warn(pointer, f"{message}, below them only what is required")
     if is_stream(node, context.document):
         remarks.note(under(pointer, "responses"), "the answer is a stream; it is read to its end, as far as time and size allow")
     marks = annotations(operation)
@@ -230,15 +227,10 @@ def _parts(operation: Operation, path: str, context: Context, *, auth: Auth, sch
     document, pins = context.document, context.pins
     found, body_parameters = declared(document, _levels(operation))
     path, found = repaired_path(path, found, operation.item_pointer, document.remarks)
+    found, auth = without_credentials(found, auth, context.security, document)
     parts = _Parts(path=path, auth=auth, parameters=[], arguments=[], names=ArgumentNames())
-    taken = credential_places(auth)
     for each in found:
-        place = each.place, each.name.lower() if each.place == "header" else each.name
-        if place not in taken and (place == ("header", "authorization") or (not auth and _is_credential(each))):
-            _sign_in_by_hand(each, parts, context)
-            taken = taken | {place}
-        if place in taken:
-            continue  # the credential is sent there
+        place = each.place, each.name.lower()
         if place in (("header", "accept"), ("header", "content-type")):
             has_body = bool(body_parameters) or operation.node.get("requestBody") is not None
             if (constant := negotiated(each, document, has_body=has_body)) is not None:
@@ -252,12 +244,15 @@ def _parts(operation: Operation, path: str, context: Context, *, auth: Auth, sch
             continue
         parts.parameters.append(parameter)
         parts.arguments.append(argument)
-    if operation.method in ("HEAD", "TRACE"):
-        return parts
     offer = moved(body_parameters, operation.node.get("consumes", document.root.get("consumes")))
     if operation.node.get("requestBody") is not None:
         offer = offered(operation.node["requestBody"], under(operation.pointer, "requestBody"), document) or offer
-    if offer is not None:
+    if offer is not None and operation.method in ("HEAD", "TRACE"):
+        if offer.required:
+            raise BodyError(f"it requires a body, and a {operation.method} request has none", offer.pointer)
+        document.remarks.note(offer.pointer, f"a {operation.method} request has no body; it is left out")
+        return parts
+    if offer is not None and not is_empty(offer, document):
         parts.body, arguments, fixed = compiled_body(
             offer, method=operation.method, document=document, schemas=schemas, names=parts.names, pins=pins
         )
@@ -269,17 +264,13 @@ def _parts(operation: Operation, path: str, context: Context, *, auth: Auth, sch
     return parts
 
 
-def _sign_in_by_hand(each: Declared, parts: _Parts, context: Context) -> None:
-    assert each.place != "path"
-    credential = context.security.by_hand(each.place, each.name, each.node.get("description")).credential
-    optional = () if each.node.get("required") is True else ((),)
-    parts.auth = tuple((*alternative, credential) for alternative in parts.auth) or ((credential,), *optional)
-    message = f"{each.name!r} is not an argument: the server sends it from a secret"
-    context.document.remarks.note(each.pointer, message, "declare a security scheme")
-
-
-def _is_credential(each: Declared) -> bool:
-    return each.place != "path" and re.sub(r"[^a-z]", "", each.name.lower()) in _CREDENTIALS
+def _servers(operation: Operation, document: Document) -> list[tuple[object, str]]:
+    """The `servers` of operation and path item, or Swagger 2's `schemes` of the operation, with their pointers."""
+    if "swagger" in document.root:
+        schemes = operation.node.get("schemes")
+        return [(servers_of(document.root, schemes), under(operation.pointer, "schemes"))] if isinstance(schemes, list) else []
+    levels = (operation.node, operation.pointer), (operation.item, operation.item_pointer)
+    return [(node.get("servers"), under(place, "servers")) for node, place in levels]
 
 
 def _levels(operation: Operation) -> list[tuple[object, str]]:

@@ -7,6 +7,8 @@ from msgspec import Struct
 
 from bmm.sources.openapi.cycles import Cycles
 from bmm.sources.openapi.discriminators import values_of
+from bmm.sources.openapi.flagged import flagged_names, is_flagged, stripped
+from bmm.sources.openapi.folded import folded, without
 from bmm.sources.openapi.keywords import LATER_ONE_SCHEMA, MANY_SCHEMAS, NAMED_SCHEMAS, ONE_SCHEMA, PLAIN, types_of
 from bmm.sources.openapi.refs import Document, under
 from bmm.sources.openapi.repairs import repaired
@@ -98,21 +100,36 @@ class Schemas:
         needed = set(PLAIN["required"](node.get("required")) or ())  # type: ignore[call-overload]
         for number, each in enumerate(node["allOf"] if isinstance(node.get("allOf"), list) else ()):
             part = self._members(each, under(place, "allOf", number), needed, closed=closed, depth=depth + 1)
-            if part is None and isinstance(each, dict) and set(each) <= {"required", "description", "title"}:
+            if part is None and isinstance(each, dict) and set(each) <= _ANNOTATIONS | {"required"}:
                 needed |= set(PLAIN["required"](each.get("required")) or ())  # type: ignore[call-overload]
                 part = {}
-            if part is None or any(name in found and found[name][0] != member[0] for name, member in part.items()):
+            if part is None or not self._agree(found, part):
                 return None
-            found |= {name: (*member[:2], member[2] or (name in found and found[name][2])) for name, member in part.items()}
+            found |= {
+                name: (*member[:2], member[2] or (name in found and found[name][2]))
+                for name, member in part.items()
+                if name not in found or self._is_kept(*found[name][:2])
+            }
         for name, member in own.items() if isinstance(own, dict) else ():
-            if name in found and found[name][0] != member:
+            described = member, under(place, "properties", name), isinstance(member, dict) and member.get("required") is True
+            if not self._agree(found, {name: described}):
                 return None
-            found[name] = member, under(place, "properties", name), isinstance(member, dict) and member.get("required") is True
+            if name not in found or self._is_kept(*found[name][:2]):
+                found[name] = described
         for name in sorted(needed - found.keys()) if depth == 0 and found else ():
             self._document.remarks.note(place, f"the required property {name!r} is not described; any value is taken")
             found[name] = True, under(place, "properties", name), True
         asked |= needed
         return {name: (*member[:2], member[2] or name in needed) for name, member in found.items()} or None
+
+    def _agree(self, one: dict[str, tuple[object, str, bool]], other: dict[str, tuple[object, str, bool]]) -> bool:
+        """Whether members of the same name are described the same way, but for those that one of the two leaves out."""
+        both = [(one[name], other[name]) for name in one.keys() & other.keys()]
+        return all(a[0] == b[0] or not self._is_kept(*a[:2]) or not self._is_kept(*b[:2]) for a, b in both)
+
+    def usable_example(self, example: object, schema: object, pointer: str) -> object:
+        """An example of a schema without the members that are left out."""
+        return stripped(example, schema, pointer, self._without, self._document)
 
     def size(self, needs: frozenset[str], *, enough: int) -> int:
         """How many schemas stand under the `$defs` of schemas that need these components; counted no further than `enough`."""
@@ -196,12 +213,25 @@ class Schemas:
         properties = schema.get("properties")
         if isinstance(properties, dict):
             self._required(properties, result, pointer)
+        if "allOf" in result and (gone := flagged_names(schema, pointer, self._without, self._document)):
+            result = without(result, gone)
         _type(schema, result)
-        _examples(schema, result)
+        _examples(self._with_usable_examples(schema, pointer), result)
         if "discriminator" in schema:
             parts += self._discriminated(schema, result, pointer)
+        result = folded(result)
         needs = frozenset().union(*(part.needs for part in parts)) if parts else frozenset()
         return Converted(result, needs, 1 + sum(part.nodes for part in parts))
+
+    def _with_usable_examples(self, schema: dict[str, object], pointer: str) -> dict[str, object]:
+        if not {"properties", "allOf", "items"} & schema.keys():
+            return schema
+        changed: dict[str, object] = {
+            key: self.usable_example(schema[key], schema, pointer) for key in ("example", "default") if key in schema
+        }
+        if isinstance(several := schema.get("examples"), list):
+            changed["examples"] = [self.usable_example(each, schema, pointer) for each in several]
+        return {**schema, **changed} if changed else schema
 
     def _required(self, properties: dict[str, object], result: JsonSchema, pointer: str) -> None:
         """Members that were left out are not required; those that say `required: true` of themselves are."""
@@ -275,10 +305,7 @@ class Schemas:
                 yield name, member
 
     def _is_kept(self, member: object, pointer: str) -> bool:
-        target: object = member
-        if isinstance(member, dict) and "$ref" in member and self._without not in member:
-            target, _ = self._document.follow(member, pointer)
-        return not (isinstance(target, dict) and target.get(self._without) is True)
+        return not is_flagged(member, pointer, self._without, self._document)
 
     def _name(self, place: str) -> str:
         """A component's own name; a second one of the same name gets a number."""
@@ -320,7 +347,7 @@ def _type(schema: dict[str, object], result: JsonSchema) -> None:
         result["type"] = types[0] if len(types) == 1 else types
     elif nullable and any(key in result for key in MANY_SCHEMAS):
         inner = {key: result.pop(key) for key in list(result) if key in _COMPOSED}
-        result["anyOf"] = [inner, {"type": "null"}]
+        result["anyOf"] = [folded(inner), {"type": "null"}]
     if "const" in schema:
         result["const"] = schema["const"]
 

@@ -57,6 +57,13 @@ class Security:
                 self._schemes[name] = self._scheme(found, name, title)
             except (RefError, SecurityError) as error:
                 self._problems[name] = error.message
+        self._declared = tuple(self._schemes.values())
+
+    def at(self, place: str, name: str) -> Credential | None:
+        """The API key that the document declares for this place."""
+        wanted = place, name.lower() if place == "header" else name
+        found = (each.credential for each in self._declared)
+        return next((each for each in found if isinstance(each, KeyCredential) and _place(each) == wanted), None)
 
     def by_hand(self, place: Place, name: str, about: object) -> Scheme:
         """For a parameter that is a credential, such as a header Authorization: such a thing is not for a model to know."""

@@ -2,7 +2,8 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from urllib.parse import quote, urljoin, urlsplit
 
 import idna
@@ -66,11 +67,24 @@ class Servers:
         for number, server in enumerate(servers):
             place = under(pointer, number)
             try:
-                return base_url(self._absolute(self._plain(self._expanded(server, place), place), place), place)
+                url = self._usable(server, place)
             except ServerError as error:
                 problem = problem or error
+                continue
+            if url.startswith("http://") and (safe := f"https{url.removeprefix('http')}") in self._after(number, servers, pointer):
+                self._document.remarks.note(place, f"the same server is listed with https too; {safe} is used")
+                return safe
+            return url
         assert problem is not None
         raise problem
+
+    def _after(self, first: int, servers: list[object], pointer: str) -> Iterator[str]:
+        for number, server in enumerate(servers[first + 1 :], first + 1):
+            with suppress(ServerError, ServerVarError):
+                yield self._usable(server, under(pointer, number))
+
+    def _usable(self, server: object, pointer: str) -> str:
+        return base_url(self._absolute(self._plain(self._expanded(server, pointer), pointer), pointer), pointer)
 
     def _plain(self, url: str, pointer: str) -> str:
         """The URL with its scheme, and without what a base URL cannot have."""
@@ -89,6 +103,8 @@ class Servers:
         bare = url.partition("#")[0].partition("?")[0]
         if bare != url:
             remarks.warn(pointer, f"the server URL {url!r} has a query or a fragment, which is left out")
+        if "//" in bare.partition("://")[2]:
+            remarks.note(pointer, f"the server URL {url!r} has an empty segment, which is left out")
         return bare
 
     def _absolute(self, url: str, pointer: str) -> str:
@@ -133,7 +149,7 @@ _SLIPPED_SCHEME = re.compile(r"(?i)(https?)(?::/{1,4}|//|;//)(?=[^/])")
 
 
 def base_url(url: str, pointer: str) -> str:
-    """A base URL in its plain form: name in lower case and ASCII, no final slash, percent-encoded.
+    """A base URL in its plain form: name in lower case and ASCII, no empty segment, no final slash, percent-encoded.
 
     Raises:
         ServerError: not http(s), an address instead of a name, or with parts a base URL must not have.
@@ -144,7 +160,7 @@ def base_url(url: str, pointer: str) -> str:
         port = f":{parts.port}" if parts.port is not None else ""
     except SpecError as error:
         raise ServerError(error.message, pointer, "pass --server URL with an absolute http or https URL") from error
-    path = quote(parts.path.rstrip("/"), safe="!$&'()*+,;=:@/%")
+    path = quote(re.sub("//+", "/", parts.path).rstrip("/"), safe="!$&'()*+,;=:@/%")
     return f"{parts.scheme}://{_name(host, pointer)}{port}{path}"
 
 

@@ -213,3 +213,8 @@ def test_a_path_parameter_that_keeps_its_slashes_cannot_climb() -> None:
 
 def _fields(tool: HttpTool) -> dict[str, Any]:
     return {name: getattr(tool, name) for name in tool.__struct_fields__}
+
+
+def test_multipart_takes_nothing_but_parts() -> None:
+    with pytest.raises(ArgumentError, match="must be an object"):
+        build_request(a_tool(Body(media_type="multipart/form-data", argument="body")), {"body": "text"}, {})

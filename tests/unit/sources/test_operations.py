@@ -103,6 +103,8 @@ def test_annotations_follow_the_method(method: str, path: str, expected: Annotat
         ({"allOf": [{"properties": {"a": {}}}, {"oneOf": [{}]}]}, True, None),
         ({"type": ["object", "null"], "properties": {"a": {}}}, True, None),
         ({"type": "object"}, True, None),
+        ({"allOf": [{"properties": {"a": {}}}, {"deprecated": True, "example": {"a": 1}}]}, True, {"a": "a"}),
+        ({"allOf": [{"properties": {"a": {}, "b": {"readOnly": True}}}, {"properties": {"b": {}}}]}, True, {"a": "a"}),
         ({"type": "array", "items": {}}, True, None),
         (True, True, None),
     ],
@@ -132,6 +134,22 @@ def test_json_by_its_other_names(media_type: str) -> None:
     assert found.body == Body(media_type="application/json", argument="body", required=True)
     patch = tool_of(operation("patch", requestBody=body({}, "application/merge-patch+json")))
     assert patch.body == Body(media_type="application/merge-patch+json", argument="body", required=True)
+
+
+def test_a_body_without_members_is_no_argument() -> None:
+    empty = {"type": "object", "properties": {}, "additionalProperties": False}
+    found = compiled(operation("get", requestBody=body(empty, "application/x-www-form-urlencoded", required=False)))
+    assert found.spec.tools[0].input_schema["properties"] == {}
+    assert remarks(found) == [("note", "/paths/~1x/get/requestBody")]
+    for other, required in (({"type": "object"}, False), ({**empty, "additionalProperties": True}, False), (empty, True)):
+        assert list(arguments_of(operation("post", requestBody=body(other, required=required)))) == ["body"]
+
+
+def test_head_has_no_body() -> None:
+    found = compiled(document({"/x": {"head": {"operationId": "h", "requestBody": body({})}, "get": {}}}))
+    assert [tool.name for tool in found.spec.tools] == ["get_x"]
+    assert remarks(found) == [("error", "/paths/~1x/head/requestBody")]
+    assert tool_of(operation("head", requestBody=body({}, required=False))).body is None
 
 
 def test_a_recursive_body_is_spread_and_keeps_its_definition() -> None:
@@ -207,6 +225,9 @@ def test_a_path_and_its_parameters_are_made_to_agree() -> None:
         {"parameters": [{"in": "query"}]},
         {"parameters": [{"name": "b", "in": "elsewhere"}]},
         {"requestBody": body({}, "no media type at all")},
+        {"requestBody": body({"type": "string"}, "multipart/form-data")},
+        {"requestBody": body({"type": "string", "format": "binary"}, "multipart/form-data")},
+        {"requestBody": body({"type": "array", "items": {}}, "multipart/mixed")},
         {"requestBody": body({"$ref": "#/nowhere"})},
         {"security": [{"digest": []}]},
         {"servers": [{"url": "/relative"}]},
@@ -251,14 +272,33 @@ def test_what_is_nearest_to_the_top_stays_when_a_schema_is_cut() -> None:
     from bmm.sources.openapi.pruned import pruned
 
     node = {"type": "object", "description": "A node", "required": ["n"], "properties": {"n": {"type": "integer"}, "next": {"$ref": "#/$defs/Node"}}}
-    assert pruned({"a": {"$ref": "#/$defs/Node"}, "b": True}, {"Node": node}.__getitem__, limit=5) == {
+    assert pruned({"a": {"$ref": "#/$defs/Node"}, "b": True}, {"Node": node}.__getitem__, limit=7) == {
         "a": {
             "type": "object",
             "description": "A node",
             "required": ["n"],
-            "properties": {"n": {"type": "integer"}, "next": {"type": "object", "description": "A node"}},
+            "properties": {
+                "n": {"type": "integer"},
+                "next": {"type": "object", "description": "A node", "required": ["n"], "properties": {"n": {"type": "integer"}}},
+            },
         },
         "b": True,
+    }
+    either: dict[str, Any] = {"anyOf": [{"$ref": "#/$defs/Node"}, {"type": "null"}], "examples": ["long"]}
+    both: dict[str, Any] = {"type": "object", "properties": {"e": either, "t": {"type": "string", "maxLength": 3}}}
+    assert pruned({"a": both}, {"Node": node}.__getitem__, limit=7) == {
+        "a": {
+            "type": "object",
+            "properties": {
+                "e": {
+                    "anyOf": [
+                        {"type": "object", "description": "A node", "required": ["n"], "properties": {"n": {"type": "integer"}}},
+                        {"type": "null"},
+                    ]
+                },
+                "t": {"type": "string", "maxLength": 3},
+            },
+        }
     }
     endless = {"Self": {"allOf": [{"$ref": "#/$defs/Self"}]}}
     assert pruned({"a": {"$ref": "#/$defs/Self"}}, endless.__getitem__, limit=50) == {"a": {}}

@@ -65,7 +65,24 @@ def schemas(**options: Any) -> Schemas:
         ({**ref("Name"), "maxLength": 3}, {"allOf": [NAME, {"maxLength": 3}]}),
         (ref("Pet"), {"type": "object", "required": ["name"], "properties": {"name": NAME}}),
         ({"properties": {"s": ref("Secret"), "$ref": {"type": "string"}}, "required": ["s"]}, {"properties": {"$ref": {"type": "string"}}}),
-        ({"allOf": [ref("Name"), True], "not": {"const": 1}}, {"allOf": [NAME, True], "not": {"const": 1}}),
+        ({"allOf": [ref("Name"), True], "not": {"const": 1}}, NAME | {"not": {"const": 1}}),
+        ({"allOf": [ref("Name"), {"description": "Of the dog"}]}, NAME | {"description": "Of the dog"}),
+        ({"allOf": [ref("Name"), {"deprecated": True}, {"maxLength": 3}]}, {"deprecated": True, "allOf": [NAME, {"maxLength": 3}]}),
+        ({"nullable": True, "allOf": [ref("Name")]}, {"anyOf": [NAME, {"type": "null"}]}),
+        ({"type": "string", "allOf": [ref("Name")]}, NAME),
+        (
+            {"allOf": [{"properties": {"a": {}}, "additionalProperties": False}], "properties": {"b": {}}},
+            {"allOf": [{"properties": {"a": {}}, "additionalProperties": False}], "properties": {"b": {}}},
+        ),
+        (
+            {"allOf": [{"type": "object", "properties": {"a": {}, "id": {"allOf": [ref("Secret")]}}}, {"required": ["id", "a"]}]},
+            {"allOf": [{"type": "object", "properties": {"a": {}}}, {"required": ["a"]}]},
+        ),
+        ({"properties": {"a": {"allOf": [ref("Secret")]}, "b": {"type": "array", "items": ref("Secret")}}}, {"properties": {}}),
+        (
+            {"properties": {"a": {"type": "integer"}, "s": ref("Secret")}, "example": {"a": 1, "s": "x"}},
+            {"properties": {"a": {"type": "integer"}}, "examples": [{"a": 1}]},
+        ),
         (True, True),
     ],
 )
