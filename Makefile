@@ -4,14 +4,13 @@
 #   make check                    the quick part of it
 #   make run                      the appliance in the foreground, on http://localhost:8080
 #   make bench                    figures beside FastMCP's
-#   make bench-openapi [OPENAPI='--documents 100 --requests 20']   thousands of public documents, beside FastMCP; needs npm
-#   make test-documents           well-known public documents, compiled and asked; needs npm
+#   make bench-openapi [OPENAPI='--documents 100 --requests 20']   thousands of public documents, beside FastMCP
 
 RUN := packaging/as-user.sh
 PYTEST ?=
 OPENAPI ?=
 
-.PHONY: setup demo run test test-documents check bench bench-openapi lock test-box clean
+.PHONY: setup demo run test check bench bench-openapi lock test-box clean
 
 setup:
 	@packaging/setup.sh
@@ -22,12 +21,14 @@ demo: setup
 run: setup
 	@$(RUN) bmm serve
 
-test: setup
+test:
+	@packaging/setup.sh test
 	@$(RUN) ruff check
 	@$(RUN) mypy
 	@$(RUN) python -m pytest -n 2 --dist loadfile $(PYTEST)
 
-check: setup
+check:
+	@packaging/setup.sh test
 	@$(RUN) ruff check
 	@$(RUN) mypy
 	@$(RUN) python -m pytest -q tests/unit tests/flow $(PYTEST)
@@ -39,9 +40,6 @@ bench:
 bench-openapi:
 	@packaging/setup.sh bench
 	@BMM_VENV=bench $(RUN) python packaging/bench_openapi.py $(OPENAPI)
-
-test-documents: setup
-	@$(RUN) python -m pytest tests/known
 
 lock:
 	@packaging/lock.sh

@@ -4,7 +4,7 @@ set -eu
 . "$(dirname "$0")/common.sh"
 
 # What a machine says about its package registries and its trust, and what a person says about this run.
-PASSED='^\(PIP_[A-Z_]*\|UV_[A-Z_]*\|SSL_CERT_[A-Z]*\|[A-Z_]*CA_BUNDLE\|NODE_EXTRA_CA_CERTS\|[a-zA-Z]*_proxy\|[A-Z]*_PROXY\|BMM_[A-Z_]*\|PYTEST_ADDOPTS\|ANTHROPIC_[A-Z_]*\|CI\|TERM\|LANG\|LC_ALL\|TZ\|DEBIAN_FRONTEND\)=.*'
+PASSED='^\(PIP_[A-Z_]*\|UV_[A-Z_]*\|SSL_CERT_[A-Z]*\|[A-Z_]*CA_BUNDLE\|NODE_EXTRA_CA_CERTS\|npm_config_[a-z_]*\|NPM_CONFIG_[A-Z_]*\|[a-zA-Z]*_proxy\|[A-Z]*_PROXY\|BMM_[A-Z_]*\|PYTEST_ADDOPTS\|ANTHROPIC_[A-Z_]*\|CI\|TERM\|LANG\|LC_ALL\|TZ\|DEBIAN_FRONTEND\)=.*'
 
 main() {
     locate
@@ -17,8 +17,9 @@ main() {
         eval "set -- \"\$name=\${$name-}\" \"\$@\""
     done
     set -- HOME="$BMM_HOME" USER="$BMM_USER" LOGNAME="$BMM_USER" SHELL=/bin/sh XDG_RUNTIME_DIR="$BMM_RUN" \
-        PATH="$launcher:$venv/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
-        BMM_RUNTIME_DIR="${BMM_RUNTIME_DIR:-$BMM_SHARED/runtime}" PYTHONPATH="$source" "$@"
+        PATH="$launcher:$venv/bin:$node/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+        BMM_RUNTIME_DIR="${BMM_RUNTIME_DIR:-$BMM_SHARED/runtime}" BMM_NODE="$node/node_modules" \
+        PYTHONPATH="$source" "$@"
     if [ -S "$BMM_RUN/bus" ]; then set -- DBUS_SESSION_BUS_ADDRESS="unix:path=$BMM_RUN/bus" "$@"; fi
     if [ "$(id -u)" != "$BMM_UID" ]; then
         cd /

@@ -17,6 +17,7 @@ locate() { # after the user exists
     BMM_RUN=/run/user/$BMM_UID
     BMM_LOCK=$BMM_TREE/requirements/${BMM_VENV:-dev}.txt
     venv=$BMM_CACHE/venv-${BMM_VENV:-dev}-$("$PYTHON" --version | cat - "$BMM_LOCK" | short_hash)
+    node=$BMM_CACHE/node-$(cat "$BMM_TREE"/packaging/node/package*.json | short_hash)
     place=$(printf %s "$BMM_TREE" | short_hash)
     # In place where the user may write; otherwise in a copy.
     if [ "$(id -u)" != 0 ] && [ -w "$BMM_TREE" ]; then source=$BMM_TREE; else source=$BMM_CACHE/src-$place; fi

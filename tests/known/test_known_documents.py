@@ -49,6 +49,13 @@ class Sent(Struct, frozen=True):
     body: str | None = None
 
 
+@pytest.fixture(scope="module", autouse=True)
+def packages() -> None:
+    """Here and not in each test, so that a registry that does not answer is asked once."""
+    for package in {each.package.name: each.package for each in ALL}.values():
+        corpus.fetch(package)
+
+
 @cache
 def compiled(document: Document) -> Compiled:
     return compile_openapi(corpus.document(document.package, document.path), location="https://api.example.com/openapi.json")

