@@ -20,7 +20,8 @@ from runner.http_request import Paging as Paging
 from runner.http_request import Parameter as Parameter
 from runner.http_request import Part as Part
 from runner.http_request import XmlNode as XmlNode
-from runner.offers import MAX_OFFERS
+from runner.offers import APP_SCHEME, MAX_OFFERS, fault_of
+from runner.offers import MAX_CONTENT_BYTES as MAX_CONTENT_BYTES
 from runner.offers import Prompt as Prompt
 from runner.offers import PromptArgument as PromptArgument
 from runner.offers import PromptMessage as PromptMessage
@@ -128,6 +129,9 @@ class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     description: str
 
 
+ToolListChoice = Literal["auto", "all", "search"]
+
+
 class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Everything a server is: what it offers, the secrets it needs, the hosts it may reach and the scopes a client can ask for.
 
@@ -145,7 +149,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     resources: Annotated[tuple[Resource, ...], Meta(max_length=MAX_OFFERS)] = ()
     resource_templates: Annotated[tuple[ResourceTemplate, ...], Meta(max_length=MAX_OFFERS)] = ()
     prompts: Annotated[tuple[Prompt, ...], Meta(max_length=MAX_OFFERS)] = ()
-    tool_list: Literal["auto", "all", "search"] = "auto"
+    tool_list: ToolListChoice = "auto"
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -174,6 +178,13 @@ class Manifest(Struct, frozen=True, kw_only=True):
     origins: tuple[str, ...] = ()
     """Values of `Origin` that browsers may send."""
     entries: tuple[Entry, ...] = ()
+
+
+class Confidential(Struct, frozen=True, kw_only=True):
+    """What only the guard may know: the memory file of a container, gone once it is read. `state_key` seals what clients carry between rounds."""
+
+    secrets: dict[str, str]
+    state_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
 
 
 class Policy(Struct, frozen=True, kw_only=True):
@@ -220,7 +231,10 @@ def check_spec(spec: ServerSpec) -> None:
     Raises:
         SpecError: names the first contradiction and its place.
     """
+    if not (spec.tools or spec.resources or spec.resource_templates or spec.prompts):
+        raise SpecError("a spec must offer something: tools, resources, resource_templates or prompts")
     _whole(TOOL_NAME, "/tools", "name", [tool.name for tool in spec.tools])
+    _whole(TOOL_NAME, "/prompts", "name", [prompt.name for prompt in spec.prompts])
     _whole(SECRET_KEY, "/secrets", "key", [secret.key for secret in spec.secrets])
     _whole(HOST_NAME, "/hosts", "name", [host.name for host in spec.hosts])
     _whole(SCOPE_NAME, "/scopes", "name", [scope.name for scope in spec.scopes])
@@ -233,6 +247,8 @@ def check_spec(spec: ServerSpec) -> None:
             raise SpecError(f"{host.name} is an address; a host must be a name", f"/hosts/{number}/name")
     for number, tool in enumerate(spec.tools):
         _check_tool(tool, spec, f"/tools/{number}")
+    if fault := fault_of(spec.resources, spec.resource_templates, spec.prompts):
+        raise SpecError(*fault)
 
 
 def reached_host(server: str) -> tuple[str, int, bool]:
@@ -259,6 +275,11 @@ def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
         raise SpecError(f"tool {tool.name!r} asks for the scope {unknown[0]!r}, which the spec does not list", f"{pointer}/scopes")
     if tool.input_schema.get("type") != "object":
         raise SpecError(f"the input schema of tool {tool.name!r} must have the type object", f"{pointer}/input_schema")
+    ui = tool.meta.get("ui")
+    page = ui.get("resourceUri") if isinstance(ui, dict) else None
+    if page is not None and not (isinstance(page, str) and page.startswith(APP_SCHEME) and page in {each.uri for each in spec.resources}):
+        message = f"tool {tool.name!r} shows {page!r}, which is no {APP_SCHEME} resource of the spec; add it to /resources"
+        raise SpecError(message, f"{pointer}/meta/ui/resourceUri")
     if isinstance(tool, HttpTool):
         _check_http_tool(tool, spec, pointer)
 
