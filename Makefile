@@ -3,14 +3,17 @@
 #   make test [PYTEST='-k name']  linter, types, every test
 #   make check                    the quick part of it
 #   make run                      the appliance in the foreground, on http://localhost:8080
+#   make conformance              the official MCP conformance suite, TypeScript client and Inspector against a deployed server (part of make test)
+#   make fuzz [FUZZ='--seed N --requests M']   10,000 requests that no honest client sends
 #   make bench                    figures beside FastMCP's
 #   make bench-openapi [OPENAPI='--documents 100 --requests 20']   thousands of public documents, beside FastMCP
 
 RUN := packaging/as-user.sh
 PYTEST ?=
 OPENAPI ?=
+FUZZ ?=
 
-.PHONY: setup demo run test check bench bench-openapi lock test-box clean
+.PHONY: setup demo run test conformance fuzz check bench bench-openapi lock test-box clean
 
 setup:
 	@packaging/setup.sh
@@ -32,6 +35,14 @@ check:
 	@$(RUN) ruff check
 	@$(RUN) mypy
 	@$(RUN) python -m pytest -q tests/unit tests/flow $(PYTEST)
+
+conformance:
+	@packaging/setup.sh test
+	@$(RUN) python -m pytest tests/conformance
+
+fuzz:
+	@packaging/setup.sh test
+	@$(RUN) python -m tests.fuzz.campaign $(FUZZ)
 
 bench:
 	@packaging/setup.sh bench

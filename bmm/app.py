@@ -16,7 +16,8 @@ from bmm.config import Config
 from bmm.edge import caddy, plan
 from bmm.egress.control import EgressControl
 from bmm.errors import Conflict
-from bmm.http import api, authorize, builds, errors, gate, oauth, secrets, signin
+from bmm.http import api, authorize, builds, cards, errors, gate, oauth, secrets, settings, signin
+from bmm.http.cross_origin import CrossOrigin
 from bmm.jobs.queue import Queue
 from bmm.oauth.keys import Keys
 from bmm.oauth.signin import ensure_organisation
@@ -82,7 +83,8 @@ class Appliance:
     def public_app(self) -> Litestar:
         """What Caddy reaches: sign-in, authorization server, metadata, and the answers for servers that do not answer themselves."""
         return Litestar(
-            route_handlers=[*oauth.ROUTES, *authorize.ROUTES, *signin.ROUTES, *gate.ROUTES],
+            route_handlers=[*oauth.ROUTES, *authorize.ROUTES, *signin.ROUTES, *gate.ROUTES, *cards.ROUTES],
+            middleware=[CrossOrigin(self.store)],
             dependencies=self._dependencies(),
             exception_handlers=errors.HANDLERS,
             openapi_config=None,
@@ -92,7 +94,7 @@ class Appliance:
     def admin_app(self) -> Litestar:
         """What the command line reaches."""
         return Litestar(
-            route_handlers=[*api.ROUTES, *builds.ROUTES, *secrets.ROUTES],
+            route_handlers=[*api.ROUTES, *builds.ROUTES, *secrets.ROUTES, *settings.ROUTES],
             dependencies=self._dependencies(),
             exception_handlers=errors.HANDLERS,
             openapi_config=None,

@@ -13,6 +13,8 @@ from msgspec import Meta, Struct
 
 from bmm.errors import BadInput
 
+MOST_CALLS_PER_MINUTE = 100_000
+
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Every setting with its default; the descriptions are what `bmm config` and docs/configuration.md print."""
@@ -30,6 +32,10 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     memory_mb: Annotated[int, Meta(ge=64, description="Memory limit of one server, in MiB.")] = 512
     cpus: Annotated[float, Meta(gt=0, description="CPU limit of one server, in cores.")] = 0.5
     pids: Annotated[int, Meta(ge=16, description="Most processes and threads in one server.")] = 64
+    calls_per_minute: Annotated[
+        int,
+        Meta(ge=1, le=MOST_CALLS_PER_MINUTE, description="Tool calls per minute of one grant, where a server has no limit of its own."),
+    ] = 100
     oci_runtime: Annotated[str, Meta(description="The OCI runtime podman uses: crun, runc or auto (the first one that works here).")] = (
         "auto"
     )

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bmm.errors import BmmError
 
@@ -50,6 +52,10 @@ class Vault:
             WrongKey: another key, another context, or damaged bytes.
         """
         return _open(self._master, sealed, context)
+
+    def derived_key(self, purpose: str) -> bytes:
+        """A key of 32 bytes for one purpose (HKDF, RFC 5869): the same whenever it is asked for, and it tells nothing about any other."""
+        return HKDF(algorithm=SHA256(), length=_KEY, salt=None, info=f"key:{purpose}".encode()).derive(self._master)
 
     def new_data_key(self, organisation_id: str) -> bytes:
         """A fresh data key for an organisation, wrapped; stored with the organisation."""

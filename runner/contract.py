@@ -10,6 +10,23 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from runner.http_request import Answer as Answer
+from runner.http_request import BasicCredential as BasicCredential
+from runner.http_request import BearerCredential as BearerCredential
+from runner.http_request import Body as Body
+from runner.http_request import Credential as Credential
+from runner.http_request import KeyCredential as KeyCredential
+from runner.http_request import Paging as Paging
+from runner.http_request import Parameter as Parameter
+from runner.http_request import Part as Part
+from runner.http_request import XmlNode as XmlNode
+from runner.offers import APP_SCHEME, MAX_OFFERS, fault_of
+from runner.offers import MAX_CONTENT_BYTES as MAX_CONTENT_BYTES
+from runner.offers import Prompt as Prompt
+from runner.offers import PromptArgument as PromptArgument
+from runner.offers import PromptMessage as PromptMessage
+from runner.offers import Resource as Resource
+from runner.offers import ResourceTemplate as ResourceTemplate
 from runner.reports import CallEvent as CallEvent
 from runner.reports import Event as Event
 from runner.reports import LogEvent as LogEvent
@@ -43,110 +60,6 @@ class Annotations(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     open_world: bool = True
 
 
-class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One parameter of an HTTP request, as OpenAPI describes it; `argument` is the tool argument it takes its value from.
-
-    Without `argument` the parameter always has the fixed `value`. `content` names a media type to serialise the value with
-    instead of a style.
-    """
-
-    name: str
-    place: Literal["path", "query", "header", "cookie"]
-    argument: str | None = None
-    value: Any = None
-    style: Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
-    explode: bool | None = None
-    allow_reserved: bool = False  # in a query, reserved characters stay; in a path, the slashes do
-    content: str | None = None
-
-
-class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How one property of a form or multipart body is sent (OpenAPI Encoding Object).
-
-    A `file` is given as base64 text, or as an http(s) URL on one of the spec's hosts, which is fetched first.
-    """
-
-    content_type: str | None = None
-    style: Literal["form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
-    explode: bool | None = None
-    allow_reserved: bool = False
-    file: bool = False
-
-
-class XmlNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How a value becomes XML (OpenAPI XML Object): `children` by property name, `item` for the members of an array."""
-
-    name: str
-    namespace: str | None = None
-    prefix: str | None = None
-    attribute: bool = False
-    wrapped: bool = False
-    children: dict[str, "XmlNode"] = {}
-    item: "XmlNode | None" = None
-
-
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """The body of an HTTP request: one argument holds it whole, or `fields` maps arguments to properties of an object.
-
-    `fixed` are properties that always have the same value. `parts` belongs to forms and multipart bodies, `xml` to XML. `binary` says
-    that the argument is base64 text, or a URL as for a file.
-    """
-
-    media_type: str
-    argument: str | None = None
-    fields: dict[str, str] = {}
-    fixed: dict[str, Any] = {}
-    required: bool = False
-    parts: dict[str, Part] = {}
-    xml: XmlNode | None = None
-    binary: bool = False
-
-
-class Paging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """How an API gives its results in pages. `argument` is the tool argument that asks for another page.
-
-    `page` and `offset` count; `cursor` repeats the value at `next` (a JSON pointer into the answer); `link` follows the answer's
-    `Link: …; rel="next"` header, whose URL must stay on the same host. `items` is the JSON pointer of the list in the answer.
-    """
-
-    kind: Literal["page", "offset", "cursor", "link"]
-    argument: str
-    next: str | None = None
-    items: str | None = None
-
-
-class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What of an upstream answer a model gets: the values at `pick` (JSON pointers; empty: all), at most `max_bytes` of text."""
-
-    pick: tuple[str, ...] = ()
-    max_bytes: Annotated[int, Meta(ge=1000, le=1_000_000)] = 100_000
-    paging: Paging | None = None
-
-
-class KeyCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="key", tag_field="type"):
-    """A secret sent under a name in a header, the query or a cookie (OpenAPI `apiKey`)."""
-
-    place: Literal["header", "query", "cookie"]
-    name: str
-    secret: str
-
-
-class BearerCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bearer", tag_field="type"):
-    """`Authorization: Bearer <secret>` (OpenAPI `http`/`bearer`, `oauth2`, `openIdConnect`)."""
-
-    secret: str
-
-
-class BasicCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic", tag_field="type"):
-    """`Authorization: Basic` from two secrets (RFC 7617)."""
-
-    username: str
-    password: str
-
-
-Credential = KeyCredential | BearerCredential | BasicCredential
-
-
 class _Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     name: Annotated[str, Meta(pattern=TOOL_NAME)]
     description: str
@@ -155,6 +68,10 @@ class _Tool(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     output_schema: JsonSchema | None = None
     annotations: Annotations = Annotations()
     scopes: tuple[str, ...] = ()
+    confirm: bool = False
+    """Ask the person before it runs."""
+    meta: dict[str, Any] = {}
+    """Published as `_meta` (MCP Apps: `ui.resourceUri`)."""
 
 
 class HttpTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="http", tag_field="kind"):
@@ -212,16 +129,27 @@ class Scope(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
     description: str
 
 
+ToolListChoice = Literal["auto", "all", "search"]
+
+
 class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Everything a server is: its tools, the secrets it needs, the hosts it may reach and the scopes a client can ask for."""
+    """Everything a server is: what it offers, the secrets it needs, the hosts it may reach and the scopes a client can ask for.
+
+    `tool_list` says how clients see the tools: `all` of them, `search` (three tools that find, describe and call them), or `auto`:
+    search where the whole list would be too much for a model.
+    """
 
     name: Annotated[str, Meta(min_length=1, max_length=80)]
-    tools: Annotated[tuple[Tool, ...], Meta(min_length=1, max_length=MAX_TOOLS)]
+    tools: Annotated[tuple[Tool, ...], Meta(max_length=MAX_TOOLS)] = ()
     description: str = ""
     instructions: str = ""
     secrets: tuple[SecretNeed, ...] = ()
     hosts: Annotated[tuple[AllowedHost, ...], Meta(max_length=MAX_HOSTS)] = ()
     scopes: tuple[Scope, ...] = ()
+    resources: Annotated[tuple[Resource, ...], Meta(max_length=MAX_OFFERS)] = ()
+    resource_templates: Annotated[tuple[ResourceTemplate, ...], Meta(max_length=MAX_OFFERS)] = ()
+    prompts: Annotated[tuple[Prompt, ...], Meta(max_length=MAX_OFFERS)] = ()
+    tool_list: ToolListChoice = "auto"
 
 
 class Entry(Struct, frozen=True, kw_only=True):
@@ -252,11 +180,22 @@ class Manifest(Struct, frozen=True, kw_only=True):
     entries: tuple[Entry, ...] = ()
 
 
+class Confidential(Struct, frozen=True, kw_only=True):
+    """What only the guard may know: the memory file of a container, gone once it is read. `state_key` seals what clients carry between rounds."""
+
+    secrets: dict[str, str]
+    state_key: Annotated[bytes, Meta(min_length=32, max_length=32)]
+
+
 class Policy(Struct, frozen=True, kw_only=True):
     """What may change while a container runs (`/control/policy.json`, re-read within 2 s)."""
 
     revoked_grants: frozenset[str] = frozenset()
     paused: bool = False
+    origins: frozenset[str] = frozenset()
+    """Values of `Origin` that browsers may send, beside the appliance's own."""
+    calls_per_minute: int = 100
+    """Of one grant; all grants of one address together get ten times as many."""
 
 
 def decode_spec(document: bytes | str) -> ServerSpec:
@@ -292,7 +231,10 @@ def check_spec(spec: ServerSpec) -> None:
     Raises:
         SpecError: names the first contradiction and its place.
     """
+    if not (spec.tools or spec.resources or spec.resource_templates or spec.prompts):
+        raise SpecError("a spec must offer something: tools, resources, resource_templates or prompts")
     _whole(TOOL_NAME, "/tools", "name", [tool.name for tool in spec.tools])
+    _whole(TOOL_NAME, "/prompts", "name", [prompt.name for prompt in spec.prompts])
     _whole(SECRET_KEY, "/secrets", "key", [secret.key for secret in spec.secrets])
     _whole(HOST_NAME, "/hosts", "name", [host.name for host in spec.hosts])
     _whole(SCOPE_NAME, "/scopes", "name", [scope.name for scope in spec.scopes])
@@ -305,6 +247,8 @@ def check_spec(spec: ServerSpec) -> None:
             raise SpecError(f"{host.name} is an address; a host must be a name", f"/hosts/{number}/name")
     for number, tool in enumerate(spec.tools):
         _check_tool(tool, spec, f"/tools/{number}")
+    if fault := fault_of(spec.resources, spec.resource_templates, spec.prompts):
+        raise SpecError(*fault)
 
 
 def reached_host(server: str) -> tuple[str, int, bool]:
@@ -331,6 +275,11 @@ def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
         raise SpecError(f"tool {tool.name!r} asks for the scope {unknown[0]!r}, which the spec does not list", f"{pointer}/scopes")
     if tool.input_schema.get("type") != "object":
         raise SpecError(f"the input schema of tool {tool.name!r} must have the type object", f"{pointer}/input_schema")
+    ui = tool.meta.get("ui")
+    page = ui.get("resourceUri") if isinstance(ui, dict) else None
+    if page is not None and not (isinstance(page, str) and page.startswith(APP_SCHEME) and page in {each.uri for each in spec.resources}):
+        message = f"tool {tool.name!r} shows {page!r}, which is no {APP_SCHEME} resource of the spec; add it to /resources"
+        raise SpecError(message, f"{pointer}/meta/ui/resourceUri")
     if isinstance(tool, HttpTool):
         _check_http_tool(tool, spec, pointer)
 

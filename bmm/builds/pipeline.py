@@ -61,7 +61,7 @@ class Pipeline:
         assert server is not None
         spec = read_spec(build.spec)
         if build.version is None:
-            with self._step(build, BuildStatus.CHECKING, f"{len(spec.tools)} tools, {len(spec.hosts)} hosts, {len(spec.secrets)} secrets"):
+            with self._step(build, BuildStatus.CHECKING, _about(spec)):
                 self._check(build, server, spec)
             with self._step(build, BuildStatus.BUNDLING):
                 bundle = bundles.store(self._config.data, spec)
@@ -115,6 +115,12 @@ class Pipeline:
                 builds.finish_failed(build.id, code=code, error=sentence, now=now),
                 builds.tell(build.id, "failed", sentence, now=now, level="error"),
             )
+
+
+def _about(spec: ServerSpec) -> str:
+    counts = {"tools": spec.tools, "resources": (*spec.resources, *spec.resource_templates), "prompts": spec.prompts}
+    offered = [f"{len(each)} {name}" for name, each in counts.items() if each]
+    return ", ".join([*offered, f"{len(spec.hosts)} hosts", f"{len(spec.secrets)} secrets"])
 
 
 def _publish(db: sqlite3.Connection, build: Build, bundle: str, name: str) -> int:

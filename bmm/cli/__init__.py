@@ -14,7 +14,8 @@ from bmm.config import load
 from bmm.errors import BadInput, BmmError
 
 COMMANDS = (
-    "serve", "down", "config", "compile", "call", "deploy", "ps", "logs", "calls", "secret", "rollback", "rm", "token", "hold", "egress",
+    "serve", "down", "config", "compile", "call", "deploy", "ps", "logs", "calls", "secret", "limits", "origins", "publish", "unpublish",
+    "server-json", "rollback", "rm", "token", "hold", "egress",
 )  # fmt: skip
 """In the order of the help; each is a module here with HELP, EXAMPLE, arguments(parser) and run(args, config)."""
 
@@ -78,7 +79,7 @@ def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _module(name: str) -> ModuleType:
-    return importlib.import_module(f"bmm.cli.{name}")
+    return importlib.import_module(f"bmm.cli.{name.replace('-', '_')}")
 
 
 def _complain(error: BmmError, *, as_json: bool) -> None:

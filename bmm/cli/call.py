@@ -24,18 +24,33 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    options = ["--spec", args.spec]
+    document = _document(args.spec)
+    options = ["--spec", args.spec if document is None else "-"]
     options += ["--dry-run"] if args.dry_run else []
     options += ["--json"] if args.json else []
     for destination, address in config.egress_exceptions.items():
         options += ["--resolve", f"{destination}={address}"]
-    done = subprocess.run(
-        _runner([*options, "--", args.tool, args.arguments]), env=_environment(), stderr=subprocess.PIPE, text=True, check=False
-    )
+    command = _runner([*options, "--", args.tool, args.arguments])
+    done = subprocess.run(command, env=_environment(), input=document, stderr=subprocess.PIPE, check=False)
+    said = done.stderr.decode(errors="replace")
     if done.returncode == 2:
-        raise BadInput(done.stderr.strip() or "The tool could not be called.")
-    sys.stderr.write(done.stderr)
+        raise BadInput(said.strip() or "The tool could not be called.")
+    sys.stderr.write(said)
     return done.returncode
+
+
+def _document(name: str) -> bytes | None:
+    """The spec with the files it names; None where the runner can read it by itself, or can say why not."""
+    from bmm.cli.spec_files import with_files
+
+    if name == "-":
+        return None
+    try:
+        written = Path(name).read_bytes()
+    except OSError:
+        return None
+    document = with_files(written, name)
+    return None if document is written else document
 
 
 def _runner(arguments: list[str]) -> list[str]:

@@ -39,8 +39,9 @@ class Client:
     def post(self, target: str, body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(self._ask("POST", target, body), type=kind)
 
-    def put(self, target: str, body: bytes) -> None:
-        self._ask("PUT", target, body)
+    def put(self, target: str, body: bytes) -> bytes:
+        """What it answers, which may be nothing."""
+        return self._ask("PUT", target, body)
 
     def delete(self, target: str) -> None:
         self._ask("DELETE", target, None)

@@ -5,7 +5,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
@@ -25,6 +25,7 @@ _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     from bmm.sources.openapi.options import SENSIBLE_TOOLS
+    from runner.contract import ToolListChoice
 
     parser.add_argument("source", choices=["openapi"], help="what kind of description it is")
     parser.add_argument("documents", metavar="FILE|URL|-", nargs="+", help="where it is, or several; - reads standard input")
@@ -49,6 +50,12 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         default=SENSIBLE_TOOLS,
         help="how many tools at most, the most useful first (default: %(default)s)",
     )
+    parser.add_argument(
+        "--tool-list",
+        choices=get_args(ToolListChoice),
+        default="auto",
+        help="clients see all tools, or three that search them; auto: search where the list is long (default: %(default)s)",
+    )
     parser.add_argument("--deprecated", action="store_true", help="also make tools of deprecated operations")
     parser.add_argument("--max-size", metavar="SIZE", default="50M", help="how large a document may be (default: %(default)s)")
     parser.add_argument("--allow-private", action="store_true", help="fetch also from private addresses of this network")
@@ -66,10 +73,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
         each = zip(texts, shares, strict=True)
         parts = [_compiled(args, data, at, msgspec.structs.replace(options, max_tools=share)) for (data, at), share in each]
     compiled = merged(parts, name=args.name)
+    spec = msgspec.structs.replace(compiled.spec, tool_list=args.tool_list)
     _say(compiled.findings, as_json=args.json)
     if not args.json:
-        print(f"{len(compiled.spec.tools)} tools, {len(compiled.findings)} findings", file=sys.stderr)
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(compiled.spec), indent=2).decode() + "\n")
+        print(f"{len(spec.tools)} tools, {len(compiled.findings)} findings", file=sys.stderr)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n")
     return 0
 
 

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
+from typing import get_args
 
 import msgspec
 
@@ -11,22 +12,29 @@ from bmm.config import Config
 from bmm.core.build import Build, BuildEvent, BuildStatus
 from bmm.errors import BadInput, BmmError, EngineFailed, NotReachable
 from bmm.http.shapes import MOST_SPEC_BYTES
+from runner.contract import ToolListChoice
 
 HELP = "build and publish a spec; the version before serves until the new one answers"
 EXAMPLE = "bmm compile openapi shop.yaml > shop.json && bmm deploy shop.json --slug shop"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("spec", metavar="SPEC", help="the spec as JSON: a file, or - for standard input")
+    parser.add_argument(
+        "spec", metavar="SPEC", help="the spec as JSON: a file, or - for standard input; its resources may name files beside it"
+    )
     parser.add_argument("--slug", required=True, help="the server's name in its address")
+    parser.add_argument("--tool-list", choices=get_args(ToolListChoice), help="how clients see the tools, whatever the spec says")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.client import Client, server_target
     from bmm.cli.output import as_json
+    from bmm.cli.spec_files import with_files
     from bmm.http.shapes import Accepted, Shown
 
-    document = read_document(args.spec)
+    document = with_files(read_document(args.spec), args.spec)
+    if args.tool_list is not None:
+        document = _with_tool_list(document, args.tool_list)
     client = Client(config)
     accepted = client.post(server_target(args.slug, "builds"), document, Accepted)
     build: Build | None = None
@@ -40,7 +48,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
         raise _failure(args.slug, build)
     shown = client.get(server_target(args.slug), Shown)
     if args.json:
-        as_json({"build": build.id, "version": build.version, "url": shown.url, "snippets": shown.snippets})
+        as_json({"build": build.id, "version": build.version, "url": shown.url, "snippets": shown.snippets, "tool_list": shown.tool_list})
     else:
         print(f"\n{shown.url}\n")
         for snippet in shown.snippets:
@@ -71,6 +79,14 @@ def read_document(name: str) -> bytes:
     if not content.strip():
         raise BadInput(f"{'Standard input' if name == '-' else name} is empty")
     return content
+
+
+def _with_tool_list(document: bytes, choice: str) -> bytes:
+    try:
+        fields = msgspec.json.decode(document, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"The spec is not a JSON object: {error}") from error
+    return msgspec.json.encode({**fields, "tool_list": choice})
 
 
 def _print_step(event: BuildEvent) -> None:

@@ -18,7 +18,7 @@ AuthMethod = Literal["none", "client_secret_basic", "client_secret_post"]
 
 
 class Protected(Struct, frozen=True, kw_only=True):
-    """A server as the thing tokens are for; `scopes_json` comes from the spec of its live version."""
+    """A server as the thing tokens are for; `scopes_json` comes from the spec of its live version, `origins_json` from its owner."""
 
     id: str
     organisation_id: str
@@ -27,6 +27,11 @@ class Protected(Struct, frozen=True, kw_only=True):
     status: str
     version: int | None
     scopes_json: str
+    origins_json: str
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        return msgspec.json.decode(self.origins_json, type=tuple[str, ...])
 
     @property
     def scopes(self) -> tuple[Scope, ...]:

@@ -9,3 +9,8 @@ def endpoint(public_url: str, slug: str) -> str:
 def resource_metadata(public_url: str, slug: str) -> str:
     """Where its protected-resource metadata is (RFC 9728 §3.1: the path comes after the well-known part)."""
     return f"{public_url}/.well-known/oauth-protected-resource/s/{slug}/mcp"
+
+
+def card(public_url: str, slug: str) -> str:
+    """Where its card is while it is public (the place SEP-2127 reserves)."""
+    return f"{endpoint(public_url, slug)}/server-card"

@@ -61,4 +61,5 @@ class Overview(Struct, frozen=True, kw_only=True):
     version: int | None
     calls_24h: int
     failed_24h: int
+    public: bool
     updated_at: datetime

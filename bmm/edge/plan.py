@@ -19,6 +19,7 @@ def caddyfile(config: Config, addresses: tuple[str, ...], template: str) -> str:
         site=f"{url.scheme}://{f'[{url.hostname}]' if ':' in (url.hostname or '') else url.hostname}:{port}",
         other_names=f"{url.scheme}://:{port}",
         bind=" ".join(addresses),
+        security_headers="header Strict-Transport-Security max-age=31536000" if url.scheme == "https" else "",
         run=config.run,
     )
 

@@ -14,11 +14,13 @@ from bmm.core import address
 from bmm.core.call import Call, LogLine
 from bmm.core.server import Overview, Server
 from bmm.errors import BadInput, Conflict
+from bmm.http import settings
 from bmm.http.parts import OrganisationId, TheCollector, TheConfig, TheKeys, TheQueue, TheReconciler, TheStore
 from bmm.http.shapes import MOST_SPEC_BYTES, Accepted, RollBack, Shown, Token, TokenWish
 from bmm.oauth.tokens import personal_token
 from bmm.servers import lifecycle
 from bmm.servers.install import snippets
+from bmm.servers.tool_list import shown_by
 from bmm.store import calls, servers
 from bmm.store.db import Store
 
@@ -121,8 +123,10 @@ def _shown(store: Store, config: Config, server: Server) -> Shown:
         status=server.status,
         version=server.version,
         url=url,
+        settings=settings.shown(store, config, server),
         versions=tuple(store.all(servers.versions(server.id))),
         snippets=snippets(server.slug, url, reachable=not config.is_local),
+        tool_list=shown_by(store, config, server),
     )
 
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, post, route
 from litestar.params import FromPath
 
 from bmm.core.access import ACCESS_LIFE, Client
@@ -22,6 +22,7 @@ AnyRequest = Request[Any, Any, Any]
 Json = Response[dict[str, Any]]
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST = 16_384
+_READ: list[Any] = ["GET", "HEAD"]
 # Public documents without credentials: any page may read them, browser-based clients must.
 _PUBLIC = {"Access-Control-Allow-Origin": "*", "Cache-Control": "public, max-age=300"}
 _PRIVATE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
@@ -34,12 +35,12 @@ _ISSUER_PATHS = [
 _RESOURCE = "oauth-protected-resource"
 
 
-@get(_ISSUER_PATHS)
+@route(_ISSUER_PATHS, http_method=_READ)
 async def authorization_server(config: TheConfig) -> Json:
     return _json(metadata.authorization_server(config), _PUBLIC)
 
 
-@get([f"/.well-known/{_RESOURCE}/s/{{slug:str}}/mcp", f"/s/{{slug:str}}/mcp/.well-known/{_RESOURCE}"])
+@route([f"/.well-known/{_RESOURCE}/s/{{slug:str}}/mcp", f"/s/{{slug:str}}/mcp/.well-known/{_RESOURCE}"], http_method=_READ)
 async def protected_resource(slug: FromPath[str], store: TheStore, config: TheConfig) -> Json:
     server = await store.aone(oauth.protected_by_slug(slug))
     if server is None:
@@ -48,12 +49,12 @@ async def protected_resource(slug: FromPath[str], store: TheStore, config: TheCo
     return _json(metadata.protected_resource(config, server), {**_PUBLIC, "Cache-Control": "no-cache"})
 
 
-@get(f"/.well-known/{_RESOURCE}")
+@route(f"/.well-known/{_RESOURCE}", http_method=_READ)
 async def appliance(config: TheConfig) -> Json:
     return _json(metadata.appliance(config), _PUBLIC)
 
 
-@get("/.well-known/jwks.json", sync_to_thread=True)
+@route("/.well-known/jwks.json", http_method=_READ, sync_to_thread=True)
 def jwks(keys: TheKeys) -> Json:
     return _json(dict(keys.public_jwks()), {**_PUBLIC, "Cache-Control": "public, max-age=30"})
 

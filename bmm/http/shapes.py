@@ -6,6 +6,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from bmm.core.server import Version
+from bmm.core.tool_list import ToolList
 from bmm.servers.install import Snippet
 
 MOST_SPEC_BYTES = 16 * 1024 * 1024
@@ -14,6 +15,15 @@ MOST_SECRET_BYTES = 64 * 1024
 
 class Accepted(Struct, frozen=True, kw_only=True):
     build_id: str
+
+
+class Settings(Struct, frozen=True, kw_only=True):
+    """What may change while a server runs. `own_limit`: the server has a limit of its own, else the appliance's holds."""
+
+    calls_per_minute: int
+    own_limit: bool
+    origins: tuple[str, ...]
+    public: bool
 
 
 class Shown(Struct, frozen=True, kw_only=True):
@@ -26,7 +36,24 @@ class Shown(Struct, frozen=True, kw_only=True):
     version: int | None
     url: str
     versions: tuple[Version, ...]
+    settings: Settings
     snippets: tuple[Snippet, ...]
+    tool_list: ToolList | None = None
+    """None while no version answers."""
+
+
+class CallLimit(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """None: as the appliance's own setting says."""
+
+    calls_per_minute: int | None
+
+
+class Origin(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    origin: str
+
+
+class Publicity(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    public: bool
 
 
 class RollBack(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ from bmm.servers.host import HostFacts
 from bmm.servers.plan import ContainerPlan, Limits, run_line
 from bmm.servers.podman import LABEL, Podman
 from bmm.unix_http import UnixConnection
-from runner.contract import Manifest, Policy
+from runner.contract import Confidential, Manifest, Policy
 
 READY_SECONDS = 15.0
 SERVER_LABEL, REVISION_LABEL, TRIAL_LABEL = "bmm.server", "bmm.revision", "bmm.trial"
@@ -38,7 +38,7 @@ class Launch(Struct, frozen=True, kw_only=True):
     manifest: Manifest
     policy: Policy
     jwks: bytes
-    secrets: Mapping[str, str]
+    confidential: Confidential
     trial: bool = False
 
 
@@ -70,10 +70,10 @@ class Launcher:
             event_fd = _closing(held, events.create(event_file))
             ready, ready_fd = os.pipe2(os.O_CLOEXEC)
             _closing(held, ready)
-            secrets_fd = _closing(held, _sealed(msgspec.json.encode(dict(launch.secrets))))
+            memory_fd = _closing(held, _sealed(msgspec.json.encode(launch.confidential)))
             private = held.enter_context(_listen(self.private_socket(launch.container_id)))
             try:
-                self._podman.run(run_line(plan), [public.fileno(), event_fd, ready_fd, secrets_fd, private.fileno()])
+                self._podman.run(run_line(plan), [public.fileno(), event_fd, ready_fd, memory_fd, private.fileno()])
             finally:
                 os.close(ready_fd)
             self._read_limits_back(plan)
@@ -220,7 +220,7 @@ def _closing(held: contextlib.ExitStack, fd: int) -> int:
 
 def _sealed(content: bytes) -> int:
     """A memory file that nobody can change any more; it has no path and no copy on disk."""
-    fd = os.memfd_create("secrets", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    fd = os.memfd_create("confidential", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
     os.write(fd, content)
     os.lseek(fd, 0, os.SEEK_SET)
     fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SEAL | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)

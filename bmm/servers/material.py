@@ -2,6 +2,7 @@
 
 import contextlib
 import logging
+import os
 from collections.abc import Callable, Collection, Iterable
 
 from msgspec import Struct
@@ -14,10 +15,10 @@ from bmm.egress.rules import EgressEntry, EgressRules, remove_rules, write_rules
 from bmm.servers import bundles, control
 from bmm.servers.desired import Desired
 from bmm.servers.launch import Launch
-from bmm.store import secrets, servers
+from bmm.store import secrets, servers, settings
 from bmm.store.db import Store
 from bmm.vault import Vault
-from runner.contract import Entry, Manifest, Policy, ServerSpec
+from runner.contract import Confidential, Entry, Manifest, Policy, ServerSpec
 
 log = logging.getLogger("bmm.servers")
 
@@ -48,11 +49,15 @@ class Materials:
             manifest=self._manifest(server, spec, version=desired.version.number, bundle=desired.version.bundle),
             policy=self._policy(server.id),
             jwks=self._trust.jwks(),
-            secrets=self.secret_values(server, {need.key for need in spec.secrets}),
+            confidential=Confidential(
+                secrets=self.secret_values(server, {need.key for need in spec.secrets}),
+                # The same in every version and after every restart: a client may answer in the next what the last one asked.
+                state_key=self._vault.derived_key(f"request-state:{server.id}"),
+            ),
         )
 
     def trial_of(self, server: Server, spec: ServerSpec, *, bundle: str, container_id: str) -> Launch:
-        """A candidate: no secrets, no way out, an address nobody knows."""
+        """A candidate: no secrets, a key of its own, no way out, an address nobody knows."""
         return Launch(
             container_id=container_id,
             server=server,
@@ -61,7 +66,7 @@ class Materials:
             manifest=self._manifest(server, spec, version=0, bundle=bundle),
             policy=Policy(),
             jwks=self._trust.jwks(),
-            secrets={},
+            confidential=Confidential(secrets={}, state_key=os.urandom(32)),
             trial=True,
         )
 
@@ -130,7 +135,12 @@ class Materials:
         )
 
     def _policy(self, server_id: str) -> Policy:
-        return Policy(revoked_grants=self._trust.revoked(server_id))
+        chosen = self._store.one(settings.of_server(server_id))
+        return Policy(
+            revoked_grants=self._trust.revoked(server_id),
+            origins=frozenset(chosen.origins if chosen else ()),
+            calls_per_minute=(chosen.calls_per_minute if chosen else None) or self._config.calls_per_minute,
+        )
 
 
 def _entries(spec: ServerSpec) -> tuple[Entry, ...]:

@@ -5,7 +5,7 @@ from msgspec import Struct
 UIDS_PER_SERVER = 64
 GUARD_UID = 10
 HANDED_FDS = 5
-"""3 public socket, 4 event file, 5 ready pipe, 6 secrets, 7 private socket."""
+"""3 public socket, 4 event file, 5 ready pipe, 6 secrets and a key, 7 private socket."""
 
 
 EVENT_BYTES = 4 << 30

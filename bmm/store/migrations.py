@@ -114,3 +114,16 @@ def m0001_initial(db: Database) -> None:
         ) STRICT;
         CREATE INDEX audit_of_organisation ON audit (organisation_id, id);
     """)
+
+
+@schema()
+def m0002_settings_of_a_running_server(db: Database) -> None:
+    db.executescript("""
+        ALTER TABLE servers ADD COLUMN calls_per_minute INTEGER CHECK (calls_per_minute > 0);
+        ALTER TABLE servers ADD COLUMN public INTEGER NOT NULL DEFAULT 0 CHECK (public IN (0, 1));
+        CREATE TABLE origins (
+            server_id TEXT NOT NULL REFERENCES servers(id), origin TEXT NOT NULL, created_at TEXT NOT NULL,
+            PRIMARY KEY (server_id, origin)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX origins_by_name ON origins (origin);
+    """)

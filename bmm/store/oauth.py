@@ -9,13 +9,15 @@ from msgspec import Struct
 from bmm.core.access import ACCESS_LIFE, Client, CodeRow, Count, GrantRow, Name, Protected, RefreshRow
 from bmm.ids import text
 from bmm.store.db import Query, Statement
+from bmm.store.settings import ORIGINS
 
 UNUSED_CLIENT_LIFE = timedelta(days=30)
 CLOCK_LEEWAY = timedelta(minutes=2)
 """Guards forgive a token this much of its age, so a revoked grant is listed that much longer."""
 
-_PROTECTED = """
-    SELECT s.id, s.organisation_id, s.slug, s.name, s.status, s.version, coalesce(json_extract(b.spec, '$.scopes'), '[]') AS scopes_json
+_PROTECTED = f"""
+    SELECT s.id, s.organisation_id, s.slug, s.name, s.status, s.version, coalesce(json_extract(b.spec, '$.scopes'), '[]') AS scopes_json,
+           {ORIGINS} AS origins_json
     FROM servers s
     LEFT JOIN versions v ON v.server_id = s.id AND v.number = s.version
     LEFT JOIN builds b ON b.id = v.build_id

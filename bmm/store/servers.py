@@ -52,7 +52,7 @@ def existing() -> Query[Server]:
 def overview(organisation_id: str, since: datetime) -> Query[Overview]:
     return Query(
         """
-        SELECT s.id, s.slug, s.name, s.status, s.version, s.updated_at,
+        SELECT s.id, s.slug, s.name, s.status, s.version, s.public, s.updated_at,
                (SELECT count(*) FROM calls c WHERE c.server_id = s.id AND c.at >= :since) AS calls_24h,
                (SELECT count(*) FROM calls c WHERE c.server_id = s.id AND c.at >= :since AND NOT c.ok) AS failed_24h
         FROM servers s

@@ -38,7 +38,7 @@ def run(
     scenarios: Sequence[Scenario],
     contestants: Sequence[Contestant],
     *,
-    bare: Site,
+    bare: Site | None,
     token: str,
     api: Upstream,
     seconds: int,
@@ -53,11 +53,39 @@ def run(
     found = []
     for _ in range(rounds):
         for scenario in scenarios:
-            also = [Contestant(site=bare, era=document.LEGACY)] if scenario is scenarios[0] else []
+            also = [Contestant(site=bare, era=document.LEGACY)] if bare is not None and scenario is scenarios[0] else []
             for contestant in (*contestants, *also):
                 _burst(scenario, contestant, token, api, 1, folder)
                 found.append(_burst(scenario, contestant, token, api, seconds, folder))
     return found
+
+
+class Half(Struct, frozen=True, kw_only=True):
+    """Latencies at a rate below what the contestant can do. `of` says half of whose maximum the rate is; in requests a second."""
+
+    contestant: Contestant
+    of: str
+    rate: float
+    found: load.Paced
+
+
+def half_loads(found: Sequence[Measured], *, reference: str, token: str, seconds: float, connections: int) -> list[Half]:
+    """Everyone at half of what the reference reached in the same revision of the protocol, and then at half of what it reached itself."""
+    most = {(one.contestant.era, one.contestant.site.name): 0.0 for one in found}
+    for one in found:
+        key = one.contestant.era, one.contestant.site.name
+        most[key] = max(most[key], one.load.rate)
+    contestants = {(one.contestant.era, one.contestant.site.name): one for one in found}
+    halves = []
+    for of in (reference, "its own"):
+        for (era, name), one in contestants.items():
+            if of == "its own" and name == reference:
+                continue
+            rate = most[era, reference if of == reference else name] / 2
+            ask = one.scenario.ask(era)
+            paced = load.at_rate(one.contestant.site.url, ask, token, rate=rate, connections=connections, seconds=seconds)
+            halves.append(Half(contestant=one.contestant, of=of, rate=rate, found=paced))
+    return halves
 
 
 def _burst(scenario: Scenario, contestant: Contestant, token: str, api: Upstream, seconds: int, folder: Path) -> Measured:

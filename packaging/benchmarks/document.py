@@ -5,7 +5,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from runner.contract import PythonTool, ServerSpec
+
 TOOLS = 20
+ECHOED = "a few words, as a model would send"
 TOOL = "getWidget0"
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
 ERAS = (LEGACY, MODERN)
@@ -54,6 +57,18 @@ def _operation(number: int) -> dict[str, Any]:
 def call(era: str) -> Ask:
     """A call of the tool that everybody is measured with."""
     return _ask(era, "tools/call", {"name": TOOL, "arguments": {"id": "w-1", "detail": "full"}})
+
+
+def echo(era: str) -> Ask:
+    """A call of the tool that asks nobody."""
+    return _ask(era, "tools/call", {"name": "echo", "arguments": {"text": ECHOED}})
+
+
+def echo_spec() -> ServerSpec:
+    """A server whose one tool is answered by the guard itself."""
+    schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"], "additionalProperties": False}
+    tool = PythonTool(name="echo", description="Give the text back.", input_schema=schema, code="builtin:echo")
+    return ServerSpec(name="Echo", tools=(tool,))
 
 
 def listing(era: str) -> Ask:

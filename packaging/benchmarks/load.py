@@ -1,12 +1,16 @@
-"""Load: one `wrk` after the other, each with its own Lua script, and what it measured."""
+"""Load: one `wrk` after the other, each with its own Lua script, or one client that asks at a fixed rate, and what it measured."""
 
 import json
 import resource
 import subprocess
+import sys
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
+from benchmarks import paced
 from benchmarks.document import Ask
 
 MOST_CUT = 0.001
@@ -65,6 +69,31 @@ def run(url: str, ask: Ask, token: str, *, connections: int, seconds: int, folde
         cut=found["cut"],
         cpu=_children_cpu() - before,
     )
+
+
+class Paced(Struct, frozen=True, kw_only=True):
+    """Asked at a fixed rate. Latencies in milliseconds."""
+
+    requests: int
+    p50: float
+    p99: float
+
+
+def at_rate(url: str, ask: Ask, token: str, *, rate: float, connections: int, seconds: float) -> Paced:
+    """Ask so many times a second, whatever the answers take.
+
+    Raises:
+        CalledProcessError: an answer was not 200 or did not come.
+    """
+    parts = urlsplit(url)
+    assert parts.port is not None
+    headers = ask.headers | {"Authorization": f"Bearer {token}"}
+    task = paced.Task(
+        port=parts.port, target=parts.path, headers=headers, body=ask.body, rate=rate, connections=connections, seconds=seconds
+    )  # fmt: skip
+    line = (sys.executable, paced.__file__)
+    out = subprocess.run(line, input=msgspec.json.encode(task), stdout=subprocess.PIPE, timeout=seconds + 30, check=True).stdout
+    return msgspec.json.decode(out, type=Paced)
 
 
 def _children_cpu() -> float:

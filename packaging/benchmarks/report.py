@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from statistics import mean, median
 
-from benchmarks.contest import Measured
+from benchmarks.contest import Half, Measured
 from benchmarks.process import Memory
 from benchmarks.sites import Deployed
 from benchmarks.starts import ContainerStart
@@ -38,11 +38,12 @@ def starts(ours: Sequence[ContainerStart], theirs: Sequence[float]) -> str:
     return _table(("start", "min", "median", "max"), rows)
 
 
-def loads(found: Sequence[Measured]) -> str:
+def loads(found: Sequence[Measured], references: Sequence[str]) -> str:
+    """Requests per second, and how many times those of each reference in the same revision of the protocol."""
     rows = []
     for (scenario, connections, era, site), bursts in _grouped(found).items():
         rate = mean(one.load.rate for one in bursts)
-        other = [one.load.rate for one in found if _key(one)[:3] == (scenario, connections, era) and one.contestant.site.name == "FastMCP"]
+        alike = [one for one in found if _key(one)[:3] == (scenario, connections, era)]
         each = " ".join(f"{one.load.rate:.0f}" for one in bursts)
         rows.append(
             (
@@ -52,12 +53,35 @@ def loads(found: Sequence[Measured]) -> str:
                 each,
                 f"{mean(one.load.p50 for one in bursts):.2f}",
                 f"{mean(one.load.p99 for one in bursts):.2f}",
-                f"{rate / mean(other):.1f} x",
+                *(_times(rate, [one.load.rate for one in alike if one.contestant.site.name == name]) for name in references),
                 f"{sum(one.load.cut for one in bursts)}",
             )
         )
-    return _table(("what", "who", "requests/s", "each round", "p50 ms", "p99 ms", "to FastMCP", "cut off"), rows)
+    ratios = (f"to {name}" for name in references)
+    return _table(("what", "who", "requests/s", "each round", "p50 ms", "p99 ms", *ratios, "cut off"), rows)
 
+
+def half_loads(found: Sequence[Half], reference: str) -> str:
+    """Latencies below saturation. The last column compares p99 with the reference's at half of its own maximum."""
+    rows = []
+    for half in found:
+        era = half.contestant.era
+        theirs = next(one.found.p99 for one in found if one.contestant.site.name == reference and one.contestant.era == era)
+        rows.append(
+            (
+                f"half of {'its own maximum' if half.of == 'its own' else half.of}",
+                f"{half.contestant.site.name}, {era}",
+                f"{half.rate:.0f}",
+                f"{half.found.p50:.2f}",
+                f"{half.found.p99:.2f}",
+                f"{half.found.p99 / theirs:.2f} x",
+            )
+        )
+    return _table(("load", "who", "requests/s", "p50 ms", "p99 ms", f"p99 to {reference}"), rows)
+
+
+def _times(rate: float, others: Sequence[float]) -> str:
+    return f"{rate / mean(others):.2f} x" if others else "-"
 
 def processor(found: Sequence[Measured]) -> str:
     """Who used the processor: microseconds per request."""

@@ -20,7 +20,7 @@ from msgspec import Struct
 from benchmarks import document
 from benchmarks.upstream import WIDGET
 from bmm.cli.client import Client, server_target
-from bmm.config import Config, load
+from bmm.config import MOST_CALLS_PER_MINUTE, Config, load
 from bmm.edge import plan
 from bmm.http.shapes import Token, TokenWish
 from bmm.servers import detached
@@ -120,13 +120,25 @@ def elsewhere(data: Path, run: Path) -> Config:
 
 def fastmcp_command(box: Box, resource: str, api: Upstream, *, folder: Path, socket: Path) -> tuple[str, ...]:
     """The FastMCP server that takes the tokens of one server of this appliance, and asks the upstream directly."""
-    described, key = folder / "openapi.json", folder / "key.pem"
+    described = folder / "openapi.json"
     described.write_text(json.dumps(document.document(f"http://127.0.0.1:{api.port}")))
+    key = public_key(box, folder)
+    return (sys.executable, str(HERE / "fastmcp_server.py"), str(socket), str(described), str(key), box.origin, resource)
+
+
+def echo_command(program: str, box: Box, resource: str, *, folder: Path, socket: Path) -> tuple[str, ...]:
+    """A server of `echo` that takes the tokens of one server of this appliance."""
+    return (sys.executable, str(HERE / program), str(socket), str(public_key(box, folder)), box.origin, resource)
+
+
+def public_key(box: Box, folder: Path) -> Path:
+    """The key that checks the tokens of this appliance, as PEM."""
+    key = folder / "key.pem"
     keys = KeySet.import_key_set(httpx2.get(f"{box.origin}/.well-known/jwks.json", trust_env=False).json()).keys
     assert len(keys) == 1
     assert isinstance(keys[0], RSAKey)
     key.write_bytes(keys[0].as_pem(private=False))
-    return (sys.executable, str(HERE / "fastmcp_server.py"), str(socket), str(described), str(key), box.origin, resource)
+    return key
 
 
 def document_for(box: Box, api: Upstream) -> dict[str, Any]:
@@ -135,17 +147,28 @@ def document_for(box: Box, api: Upstream) -> dict[str, Any]:
     return document.document(f"http://shop.test:{api.port}")
 
 
-def deploy(box: Box, slug: str, spec: ServerSpec) -> Deployed:
+def deploy(box: Box, slug: str, spec: ServerSpec, ask: document.Ask) -> Deployed:
     """A new server, by the command line as a person would, to its first answered call."""
     content, begun = encode_spec(spec), time.monotonic()
     deployed = json.loads(box.bmm("deploy", "-", "--slug", slug, "--json", stdin=content).stdout)
     command = time.monotonic() - begun
     made = Client(box.config).post(server_target(slug, "tokens"), msgspec.json.encode(TokenWish(days=1)), Token).token
-    answer = post(deployed["url"], document.call(document.LEGACY), made)
+    answer = post(deployed["url"], ask, made)
     answered = time.monotonic() - begun
     assert answer.status_code == 200, f"{slug}: {answer.status_code} {answer.text}"
     assert answer.json()["result"]["isError"] is False, answer.text
     return Deployed(url=deployed["url"], token=made, command=command, answered=answered)
+
+
+def lift_limit(box: Box, slug: str, token_: str, ask: document.Ask) -> None:
+    """Let one grant call as often as it can, by the command an owner would use; returns when the server has taken it up."""
+    url = f"{box.origin}/s/{slug}/mcp"
+    box.bmm("limits", slug, "--calls-per-minute", str(MOST_CALLS_PER_MINUTE))
+    deadline, taken = time.monotonic() + 20, 0
+    # More in a row than the appliance's own default allows.
+    while taken < 150:
+        taken = taken + 1 if post(url, ask, token_).status_code == 200 else 0
+        assert time.monotonic() < deadline, f"the limit of {slug} stays"
 
 
 def appliance_pids(box: Box, slug: str) -> dict[str, int]:
@@ -169,9 +192,23 @@ def check(site: Site, token_: str, api: Upstream) -> None:
         assert api.asked() == before + 1, f"{site.name} did not ask the upstream"
         listed = post(site.url, document.listing(era), token_).json()["result"]["tools"]
         assert len(listed) == document.TOOLS, f"{site.name} lists {len(listed)} tools"
+    refuses_forged(site, token_)
+
+
+def check_echo(site: Site, token_: str, *, checks_tokens: bool) -> None:
+    """The site answers both revisions with the words it was sent, and refuses a forged token where it looks at tokens."""
+    for era in document.ERAS:
+        answer = post(site.url, document.echo(era), token_)
+        assert answer.status_code == 200, f"{site.name}: {answer.status_code} {answer.text}"
+        assert answer.json()["result"]["content"] == [{"type": "text", "text": document.ECHOED}], f"{site.name}: {answer.text}"
+    if checks_tokens:
+        refuses_forged(site, token_)
+
+
+def refuses_forged(site: Site, token_: str) -> None:
     head, _, signature = token_.rpartition(".")
     forged = f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
-    assert post(site.url, document.call(document.LEGACY), forged).status_code == 401, f"{site.name} takes a forged token"
+    assert post(site.url, document.listing(document.LEGACY), forged).status_code == 401, f"{site.name} takes a forged token"
 
 
 def post(url: str, ask: document.Ask, token_: str) -> httpx2.Response:

@@ -19,7 +19,7 @@ from bmm.core.server import MOST_SERVERS, Server, ServerStatus
 from bmm.servers import bundles, host
 from bmm.servers.launch import Launch, Launcher, ask_privately
 from bmm.servers.podman import Podman
-from runner.contract import Manifest, Policy, ServerSpec
+from runner.contract import Confidential, Manifest, Policy, ServerSpec
 
 _SECONDS = 20.0
 
@@ -52,8 +52,8 @@ class Containers:
 
 
 @contextmanager
-def fastmcp(command: tuple[str, ...], socket: Path, token: str, log: Path) -> Iterator[tuple[int, float]]:
-    """A FastMCP process for as long as the block runs: its pid, and the seconds from its start to its first answer."""
+def other(command: tuple[str, ...], socket: Path, token: str, log: Path) -> Iterator[tuple[int, float]]:
+    """Another server's process for as long as the block runs: its pid, and the seconds from its start to its first answer."""
     socket.unlink(missing_ok=True)
     begun = time.monotonic()
     with log.open("ab") as out, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out) as running:
@@ -90,7 +90,7 @@ def _launch(bundle: str) -> Launch:
     )  # fmt: skip
     return Launch(
         container_id=ids.new_id("bench"), server=server, bundle=bundle, revision="bench",
-        manifest=manifest, policy=Policy(), jwks=b'{"keys":[]}', secrets={}, trial=True,
+        manifest=manifest, policy=Policy(), jwks=b'{"keys":[]}', confidential=Confidential(secrets={}, state_key=bytes(32)), trial=True,
     )  # fmt: skip
 
 

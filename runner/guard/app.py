@@ -1,33 +1,40 @@
 """The HTTP face of a server: who may ask, which message it is, and the reply, as a bare ASGI application."""
 
+import math
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from runner.contract import Manifest
+from runner.guard.asking import Asking
 from runner.guard.body import Bodies, Receive
 from runner.guard.calls import Calls, where
 from runner.guard.challenge import Challenge
 from runner.guard.events import EventLog
+from runner.guard.exchange import Exchange, Send
 from runner.guard.health import health
+from runner.guard.limits import Limits, address_of
 from runner.guard.policy import Control
-from runner.guard.token import Caller, TokenChecker, TokenRefused
+from runner.guard.subscriptions import Subscriptions
+from runner.guard.token import Barred, Caller, TokenChecker, TokenRefused
 from runner.protocol import jsonrpc
 from runner.protocol.eras import Contradiction, Era, era_of, single
 from runner.protocol.jsonrpc import Header, Message, Reply, RpcError, decode_message, encode, error_reply
 from runner.protocol.legacy import Legacy
 from runner.protocol.modern import Modern, claims_modern, mismatch, unsupported
-from runner.protocol.tools import ToolCall
+from runner.protocol.requests import Answered, Cancelled, Declared, Levelled, Listen, PromptGet, ToolCall
+from runner.protocol.search import ToolSearch
 
 Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = dict[bytes, bytes]
 
 # Everything but these is ignored, so a client can neither start a session nor resume a stream.
-_READ = frozenset({b"authorization", b"origin", b"content-type", b"content-length", b"mcp-protocol-version", b"mcp-method", b"mcp-name"})
-_JSON: Header = (b"content-type", b"application/json")
-_NO_STORE: Header = (b"cache-control", b"no-store")
-_CLOSE: Header = (b"connection", b"close")
+_READ = frozenset(
+    {
+        *(b"authorization", b"origin", b"accept", b"content-type", b"content-length", b"x-forwarded-for"),
+        *(b"mcp-protocol-version", b"mcp-method", b"mcp-name"),
+    }
+)
 
 
 def _plain(status: int, error: str, text: str, *headers: Header) -> Reply:
@@ -37,6 +44,7 @@ def _plain(status: int, error: str, text: str, *headers: Header) -> Reply:
 _NOT_FOUND = _plain(404, "not_found", "There is nothing here; the endpoint is /mcp.")
 _POST_ONLY = _plain(405, "method_not_allowed", "Send messages with POST.", (b"allow", b"POST"))
 _NOT_JSON = _plain(415, "unsupported_media_type", "Send the message as application/json.")
+_FOREIGN = error_reply(None, jsonrpc.INVALID_REQUEST, "This Origin is not allowed.", status=403)
 _FAILED = error_reply(None, jsonrpc.INTERNAL_ERROR, "The server failed inside; its owner can see it in the log.", status=500)
 _PAUSED = error_reply(None, jsonrpc.INTERNAL_ERROR, "This server is paused.", status=503, headers=((b"retry-after", b"60"),))
 
@@ -53,13 +61,16 @@ class Guard:
         challenge: Challenge,
         calls: Calls,
         events: EventLog,
+        limits: Limits,
+        asking: Asking,
+        subscriptions: Subscriptions,
         legacy: Legacy,
         modern: Modern,
-        tools: int,
+        search: ToolSearch,
     ) -> None:
         self._manifest, self._control, self._tokens, self._challenge = manifest, control, tokens, challenge
-        self._calls, self._events, self._legacy, self._modern, self._tools = calls, events, legacy, modern, tools
-        self._origins = frozenset(origin.encode() for origin in manifest.origins)
+        self._calls, self._events, self._legacy, self._modern, self._search = calls, events, legacy, modern, search
+        self._limits, self._asking, self._subscriptions = limits, asking, subscriptions
         self._bodies = Bodies()
         self.stopping = False
 
@@ -67,53 +78,76 @@ class Guard:
         """The ASGI application of the public socket."""
         headers = _routing(scope["headers"])
         origin = headers.get(b"origin")
-        if origin is not None and origin not in self._origins:
-            return await _send(send, error_reply(None, jsonrpc.INVALID_REQUEST, "This Origin is not allowed.", status=403))
+        if origin is not None and not self._allows(origin.decode("latin-1")):
+            return await _exchange(scope, headers, send).answer(_FOREIGN)
+        exchange = _exchange(scope, headers, send, () if origin is None else _cors(origin))
         try:
-            reply = await self._public_reply(scope, headers, receive)
+            reply = await self._public_reply(scope, headers, receive, exchange)
         except Exception as error:
             reply = self._unexpected(error)
         if reply is not None:
-            await _send(send, reply, _cors(origin) if origin is not None else ())
+            await exchange.answer(reply)
         return None
+
+    def _allows(self, origin: str) -> bool:
+        self._control.look(time.monotonic())
+        return origin in self._manifest.origins or origin in self._control.policy.origins
 
     async def private(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application of the private socket."""
+        headers = _routing(scope["headers"])
+        exchange = _exchange(scope, headers, send)
         reply: Reply | None
         try:
             if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
-                reply = health(self._manifest, tools=self._tools, calls=self._calls, events=self._events, stopping=self.stopping)
+                reply = health(self._manifest, search=self._search, calls=self._calls, events=self._events, stopping=self.stopping)
             else:
-                reply = await self._mcp(scope, _routing(scope["headers"]), receive, None)
+                reply = await self._mcp(scope, headers, receive, exchange, None)
         except Exception as error:
             reply = self._unexpected(error)
         if reply is not None:
-            await _send(send, reply)
+            await exchange.answer(reply)
 
-    async def _public_reply(self, scope: Scope, headers: Headers, receive: Receive) -> Reply | None:
+    def stop(self) -> None:
+        """Answer what came; what would wait for clients ends now, so that they go on with whoever takes over."""
+        self.stopping = True
+        self._subscriptions.stop()
+        self._asking.stop()
+
+    async def _public_reply(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> Reply | None:
         if scope["path"] != "/mcp":
             return _NOT_FOUND
-        caller = self._caller(headers.get(b"authorization"))
+        caller = self._caller(headers)
         if isinstance(caller, Reply):
             return caller
         if self._control.policy.paused:
             return _PAUSED
-        return await self._mcp(scope, headers, receive, caller)
+        return await self._mcp(scope, headers, receive, exchange, caller)
 
-    def _caller(self, authorization: bytes | None) -> Caller | Reply:
+    def _caller(self, headers: Headers) -> Caller | Reply:
         self._control.look(time.monotonic())
+        authorization = headers.get(b"authorization")
         if authorization is None:
             return self._challenge.missing
         # A second Authorization header was joined with a comma, which no token contains.
         scheme, _, token = authorization.strip(b" \t").partition(b" ")
         if scheme.lower() != b"bearer":
             return self._challenge.missing
+        address = address_of(headers.get(b"x-forwarded-for"))
         try:
-            return self._tokens.check(token.strip(b" "), revoked=self._control.policy.revoked_grants, now=time.time())
+            return self._tokens.check(
+                token.strip(b" "),
+                revoked=self._control.policy.revoked_grants,
+                now=time.time(),
+                barred=lambda: self._limits.barred(address, time.monotonic()),
+            )
+        except Barred as error:
+            return _wait(error.seconds)
         except TokenRefused as error:
+            self._limits.refused(address, time.monotonic())
             return self._challenge.refused(error.reason)
 
-    async def _mcp(self, scope: Scope, headers: Headers, receive: Receive, caller: Caller | None) -> Reply | None:
+    async def _mcp(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange, caller: Caller | None) -> Reply | None:
         if scope["path"] != "/mcp":
             return _NOT_FOUND
         if scope["method"] != "POST":
@@ -121,15 +155,40 @@ class Guard:
         kind = headers.get(b"content-type")
         if kind is not None and kind.partition(b";")[0].strip().lower() != b"application/json":
             return _NOT_JSON
-        body = await self._bodies.read(headers.get(b"content-length"), receive)
+        body = await self._bodies.read(headers.get(b"content-length"), receive, scope["extensions"]["guard"]["arrived"])
         if body is None or isinstance(body, Reply):
             return body
         found = self._dispatch(body, headers)
         if isinstance(found, Reply):
             return found
-        return await self._calls.run(found, caller=caller, gone=scope["extensions"]["guard"]["client_gone"])
+        address = address_of(headers.get(b"x-forwarded-for"))
+        if isinstance(found, ToolCall):
+            return await self._calls.run(found, caller=caller, address=address, exchange=exchange)
+        return await self._other(found, caller, address, exchange)
 
-    def _dispatch(self, body: bytes, headers: Headers) -> Reply | ToolCall:
+    async def _other(
+        self, found: PromptGet | Listen | Declared | Levelled | Cancelled | Answered, caller: Caller | None, address: str, exchange: Exchange
+    ) -> Reply | None:
+        grant = caller.grant if caller is not None else ""
+        match found:
+            case PromptGet():
+                return await self._calls.prompt(found, caller=caller, address=address, exchange=exchange)
+            case Listen():
+                self._calls.watch.wake()
+                return await self._subscriptions.listen(found, caller=caller, exchange=exchange)
+            case Declared():
+                self._asking.declare(grant, found.kinds)
+                return found.reply
+            case Levelled():
+                self._asking.set_level(grant, found.level)
+                return found.reply
+            case Cancelled():
+                self._calls.cancel(found, caller=caller, address=address)
+            case Answered():
+                self._asking.answered(grant, found)
+        return jsonrpc.ACCEPTED
+
+    def _dispatch(self, body: bytes, headers: Headers) -> Reply | ToolCall | PromptGet | Listen | Declared | Levelled | Cancelled | Answered:
         try:
             message = decode_message(body)
         except RpcError as error:
@@ -171,14 +230,13 @@ def _unknown_version(message: Message, version: str) -> Reply:
     return unsupported(message, version[:100])
 
 
-async def _send(send: Send, reply: Reply, more: tuple[Header, ...] = ()) -> None:
-    headers: list[Header] = [(b"content-length", b"%d" % len(reply.body)), _NO_STORE, *reply.headers, *more]
-    if reply.body:
-        headers.append(_JSON)
-    if reply.close:
-        headers.append(_CLOSE)
-    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    await send({"type": "http.response.body", "body": reply.body})
+def _exchange(scope: Scope, headers: Headers, send: Send, more: tuple[Header, ...] = ()) -> Exchange:
+    return Exchange(send, gone=scope["extensions"]["guard"]["client_gone"], accept=headers.get(b"accept"), more=more)
+
+
+def _wait(seconds: float) -> Reply:
+    text = "Too many tokens from this address were refused. Try again later."
+    return _plain(429, "too_many_requests", text, (b"retry-after", b"%d" % math.ceil(seconds)))
 
 
 def _cors(origin: bytes) -> tuple[Header, ...]:

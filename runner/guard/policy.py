@@ -1,16 +1,15 @@
 """The control folder: the manifest, and the keys and the policy that may change while the container runs."""
 
 import os
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
-from joserfc.errors import JoseError
-from joserfc.jwk import RSAKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey, RSAPublicNumbers
 from msgspec import Struct
 
 from runner.contract import Manifest, Policy
+from runner.guard import base64url
 
 # A change is seen within two seconds: at the first request that comes a second or more after the last look.
 LOOK_EVERY = 1.0
@@ -43,14 +42,14 @@ class Control:
         self._folder, self._log = folder, log
         self._looked = self._missed = now
         self._seen: dict[str, tuple[int, int, int]] = {}
-        self._keys: dict[str, RSAKey] = {}
+        self._keys: dict[str, RSAPublicKey] = {}
         self.policy = Policy()
         self.on_new_keys: Callable[[], None] = lambda: None
         try:
             self.manifest = msgspec.json.decode((folder / "manifest.json").read_bytes(), type=Manifest)
             self._read_keys()
             self._read_policy()
-        except (OSError, ValueError, JoseError) as error:
+        except (OSError, ValueError) as error:
             raise ControlError(f"the control folder {folder} cannot be used: {error}") from error
 
     def look(self, now: float) -> None:
@@ -60,7 +59,7 @@ class Control:
             self._refresh("jwks.json", self._read_keys)
             self._refresh("policy.json", self._read_policy)
 
-    def key(self, kid: str, now: float) -> RSAKey | None:
+    def key(self, kid: str, now: float) -> RSAPublicKey | None:
         """The key a token names; an unknown one may have been added a moment ago."""
         if kid not in self._keys and now - self._missed >= UNKNOWN_KEY_LOOK_EVERY:
             self._missed = now
@@ -71,7 +70,7 @@ class Control:
         try:
             if self._stamp(name) != self._seen.get(name):
                 read()
-        except (OSError, ValueError, JoseError) as error:
+        except (OSError, ValueError) as error:
             # What was read last stays in force; the stamp keeps one bad file from being reported, and read, at every look.
             self._log(f"{name} cannot be read and stays as it was: {type(error).__name__}")
 
@@ -102,10 +101,8 @@ def _usable(jwk: _Jwk) -> bool:
     return jwk.kty == "RSA" and jwk.alg == "RS256" and jwk.use == "sig" and bool(jwk.kid)
 
 
-def _imported(jwk: _Jwk) -> RSAKey:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        key = RSAKey.import_key({"kty": "RSA", "n": jwk.n, "e": jwk.e, "kid": jwk.kid})
-    if key.raw_value.key_size < MIN_KEY_BITS:
+def _imported(jwk: _Jwk) -> RSAPublicKey:
+    modulus, exponent = (int.from_bytes(base64url.decoded(part.encode("ascii"))) for part in (jwk.n, jwk.e))
+    if modulus.bit_length() < MIN_KEY_BITS:
         raise ValueError(f"the key {jwk.kid} is shorter than {MIN_KEY_BITS} bits")
-    return key
+    return RSAPublicNumbers(exponent, modulus).public_key()

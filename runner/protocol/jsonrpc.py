@@ -1,5 +1,7 @@
 """One JSON-RPC message in, one HTTP reply out: decoding, encoding and the error codes of the protocol."""
 
+import re
+from itertools import accumulate
 from typing import Any, Literal
 
 import msgspec
@@ -46,17 +48,26 @@ class RpcError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
+MAX_DEPTH = 64
+"""Of objects and arrays in a message."""
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_BRACKETS = b"[]{}"
+_OTHERS = bytes(set(range(256)) - set(_BRACKETS))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
 encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Message).decode
 ACCEPTED = Reply(status=202)
 
 
 def decode_message(body: bytes) -> Message:
-    """The single message in a body.
+    """The single message in a body. Of members with the same name the last one counts, here and for every later reader.
 
     Raises:
-        RpcError: not JSON, a batch, or not a JSON-RPC 2.0 request, notification or response.
+        RpcError: not JSON, a batch, nested too deeply, or not a JSON-RPC 2.0 request, notification or response.
     """
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth(body) > MAX_DEPTH:
+        raise RpcError(INVALID_REQUEST, f"The message is nested too deeply: at most {MAX_DEPTH} levels of objects and arrays.")
     try:
         message = _decode(body)
     except msgspec.ValidationError as error:
@@ -69,6 +80,12 @@ def decode_message(body: bytes) -> Message:
     if message.method is UNSET and not is_response(message):
         raise RpcError(INVALID_REQUEST, "This is not one JSON-RPC 2.0 message: it has no method.")
     return message
+
+
+def depth(body: bytes) -> int:
+    """How deeply objects and arrays are nested in a JSON document; of anything else some number."""
+    brackets = _STRING.sub(b"", body).translate(None, _OTHERS)
+    return max(accumulate(map(_STEP.__getitem__, brackets)), default=0)
 
 
 def is_response(message: Message) -> bool:

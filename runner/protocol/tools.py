@@ -1,33 +1,20 @@
 """How tools look on the wire: the list of them, a call, and what a call gave."""
 
 from collections.abc import Iterator
-from typing import Any, Literal
 
 from msgspec import Struct
 
-from runner.contract import JsonSchema, Manifest, ServerSpec, Tool
-from runner.protocol.jsonrpc import RequestId, encode
+from runner.contract import HttpTool, Manifest, ServerSpec
+from runner.protocol.described import Promise, described
+from runner.protocol.described import promise_of as promise_of
+from runner.protocol.jsonrpc import encode
 from runner.protocol.param_headers import ParamHeader, param_headers
+from runner.protocol.requests import ToolCall as ToolCall
+from runner.protocol.search import listing
 from runner.tools.result import ToolAnswer
 
 NEXT = "buildmymcpserver/next"
 """Where a content block about an answer holds the arguments that ask for the next page."""
-
-
-class ToolParams(Struct, frozen=True, kw_only=True):
-    """The params of `tools/call`."""
-
-    name: str
-    arguments: dict[str, Any] | None = None
-
-
-class ToolCall(Struct, frozen=True, kw_only=True):
-    """A `tools/call` that is well formed; whether the tool exists and takes the arguments is still open."""
-
-    id: RequestId
-    name: str
-    arguments: dict[str, Any]
-    modern: bool
 
 
 class Catalogue(Struct, frozen=True, kw_only=True):
@@ -41,65 +28,34 @@ class Catalogue(Struct, frozen=True, kw_only=True):
     legacy_tools: bytes
     mirrored: dict[str, tuple[ParamHeader, ...]]
     """The argument headers of the tools that declare any."""
+    logs: bool = False
+    """Whether a tool may send log messages."""
+
+    @property
+    def has_tools(self) -> bool:
+        return self.modern_tools != b"[]"
 
 
 def catalogue(spec: ServerSpec, manifest: Manifest) -> Catalogue:
+    shown = listing(spec)
     return Catalogue(
         name=manifest.slug,
         title=manifest.title,
         version=str(manifest.version),
-        instructions=spec.instructions,
-        modern_tools=encode([described(tool, modern=True) for tool in spec.tools]),
-        legacy_tools=encode([described(tool, modern=False) for tool in spec.tools]),
-        mirrored={tool.name: declared for tool in spec.tools if (declared := param_headers(tool.input_schema))},
+        instructions="\n\n".join(filter(None, (spec.instructions, shown.advice))),
+        modern_tools=encode([described(tool, modern=True) for tool in shown.tools]),
+        legacy_tools=encode([described(tool, modern=False) for tool in shown.tools]),
+        # Of the published tools only: a client can send only what a list has told it.
+        mirrored={tool.name: declared for tool in shown.tools if (declared := param_headers(tool.input_schema))},
+        logs=any(not isinstance(tool, HttpTool) for tool in spec.tools),
     )
-
-
-def described(tool: Tool, *, modern: bool) -> dict[str, Any]:
-    """A tool as `tools/list` shows it."""
-    shown: dict[str, Any] = {"name": tool.name, "description": tool.description, "inputSchema": tool.input_schema}
-    if tool.title is not None:
-        shown["title"] = tool.title
-    if promise_of(tool, modern=modern) is not None and (published := published_output(tool.output_schema or {})) is not None:
-        shown["outputSchema"] = published
-    hints = tool.annotations
-    shown["annotations"] = {
-        "readOnlyHint": hints.read_only,
-        "destructiveHint": hints.destructive,
-        "idempotentHint": hints.idempotent,
-        "openWorldHint": hints.open_world,
-    }
-    return shown
-
-
-Promise = Literal["object", "any"]
-"""What a tool with an output schema gives as structured content."""
-
-
-def promise_of(tool: Tool, *, modern: bool) -> Promise | None:
-    """Before 2026-07-28 structured content, and so its schema, had to be an object."""
-    if tool.output_schema is None:
-        return None
-    if tool.output_schema.get("type") == "object":
-        return "object"
-    return "any" if modern else None
-
-
-def published_output(schema: JsonSchema) -> JsonSchema | None:
-    """An API's schema as a description that no answer breaks; None where it cannot be one (docs/decisions/010)."""
-    described = dict(schema)
-    shared: JsonSchema = {name: described.pop(name) for name in ("$schema", "$defs") if name in described}
-    if any(not each.startswith("#/$defs/") for each in _references(schema)):
-        return None
-    root: JsonSchema = {"type": "object"} if schema.get("type") == "object" else {}
-    return {**root, **shared, "anyOf": [described, {}]}
 
 
 def encoded_result(answer: ToolAnswer, *, start: bytes, promise: Promise | None = None) -> bytes:
     """A CallToolResult. `start` opens the object and ends with a comma or the brace."""
-    content = b'{"type":"text","text":%b}' % encode(answer.text)
+    content = b"" if answer.text is None else b'{"type":"text","text":%b}' % encode(answer.text)
     if answer.note is not None or answer.blocks:
-        content = b",".join((content, *_further(answer)))
+        content = b",".join(filter(None, (content, *_further(answer))))
     if answer.is_error:
         return b'%b"content":[%b],"isError":true}' % (start, content)
     shown = answer.structured
@@ -123,16 +79,3 @@ def _further(answer: ToolAnswer) -> Iterator[bytes]:
         meta = {"_meta": {NEXT: answer.following}} if answer.following else {}
         yield encode({"type": "text", "text": answer.note, **meta})
     yield from map(encode, answer.blocks)
-
-
-def _references(value: Any) -> Iterator[str]:
-    if isinstance(value, dict):
-        if isinstance(found := value.get("$ref"), str):
-            yield found
-        if "$dynamicRef" in value or "$id" in value:
-            yield ""
-        for each in value.values():
-            yield from _references(each)
-    elif isinstance(value, list):
-        for each in value:
-            yield from _references(each)

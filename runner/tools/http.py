@@ -13,6 +13,7 @@ import msgspec
 from runner.contract import Entry, HttpTool, reached_host
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
+from runner.tools.context import Context
 from runner.tools.decoding import Garbled, decoded
 from runner.tools.destination import Destination, NotConnected
 from runner.tools.egress import HEADER, refused_by_alert, refused_by_header
@@ -93,7 +94,7 @@ class HttpRunner:
     def _reading(self) -> Reading:
         return reading(self._tool, self._secrets)
 
-    async def run(self, arguments: dict[str, Any]) -> ToolAnswer:
+    async def run(self, arguments: dict[str, Any], context: Context | None = None) -> ToolAnswer:
         """Send the request these arguments make. Whatever goes wrong on the way is told in the answer."""
         if self._destination is None:
             host = "{}:{}".format(*reached_host(self._tool.server))

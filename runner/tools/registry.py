@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.contract import HttpTool, JsonSchema, ServerSpec, Tool
+from runner.contract import HttpTool, JsonSchema, PythonTool, ServerSpec, Tool
+from runner.tools.confirm import property_of
+from runner.tools.context import Context
 from runner.tools.http import HttpRunner, Upstreams
 from runner.tools.result import ToolAnswer
 
@@ -23,7 +25,7 @@ class SchemaUnusable(ValueError):
 class Runner(Protocol):
     """What each kind of tool provides. `arguments` fit the tool's input schema; an expected failure is part of the answer."""
 
-    async def run(self, arguments: dict[str, Any]) -> ToolAnswer: ...
+    async def run(self, arguments: dict[str, Any], context: Context) -> ToolAnswer: ...
 
 
 class RegisteredTool:
@@ -32,14 +34,30 @@ class RegisteredTool:
     def __init__(self, tool: Tool, runner: Runner) -> None:
         self.tool, self.runner = tool, runner
         self.scopes = frozenset(tool.scopes)
+        self.confirm = property_of(tool.input_schema) if tool.confirm else None
+        """The argument with which a client says that the person agrees; None where nobody is asked."""
+        self.binds = binds(tool)
 
     def problems(self, arguments: dict[str, Any]) -> list[str]:
         """What is wrong with the arguments, in words a model can act on."""
         return self._input.problems(arguments)
 
+    def output_problems(self, value: Any) -> list[str]:
+        """What is wrong with the structured content of a tool whose output schema binds."""
+        return self._output.problems(value)
+
     @cached_property
     def _input(self) -> "Checker":
         return _checker(self.tool.input_schema)
+
+    @cached_property
+    def _output(self) -> "Checker":
+        return _checker(self.tool.output_schema or {})
+
+
+def binds(tool: Tool) -> bool:
+    """Whether the output schema is a promise of the owner; an API's only describes (docs/decisions/010)."""
+    return tool.output_schema is not None and not isinstance(tool, HttpTool)
 
 
 def _checker(schema: JsonSchema) -> "Checker":
@@ -57,8 +75,18 @@ def registered(spec: ServerSpec, *, secrets: Mapping[str, str], upstreams: Upstr
     """
     tools: dict[str, RegisteredTool] = {}
     for tool in spec.tools:
-        if not isinstance(tool, HttpTool):
+        if isinstance(tool, HttpTool):
+            tools[tool.name] = RegisteredTool(tool, HttpRunner(tool, upstreams, secrets))
+        elif isinstance(tool, PythonTool) and (found := _builtin(tool.code)) is not None:
+            tools[tool.name] = RegisteredTool(tool, found)
+        else:
             kind = type(tool).__struct_config__.tag
             raise KindNotRunnable(f"tool {tool.name!r} is of kind {kind}, and only http tools run yet")
-        tools[tool.name] = RegisteredTool(tool, HttpRunner(tool, upstreams, secrets))
     return tools
+
+
+def _builtin(code: str) -> Runner | None:
+    # Only one server has such tools, and a start is import time.
+    from runner.tools.builtin import builtin
+
+    return builtin(code)

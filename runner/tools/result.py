@@ -6,11 +6,11 @@ from msgspec import Struct
 
 
 class ToolAnswer(Struct, frozen=True, kw_only=True):
-    """`text` is for the model; `error_code` is for the call's event."""
+    """`text` is for the model (None: the blocks say it all); `error_code` is for the call's event."""
 
-    text: str
+    text: str | None
     structured: Any = None
-    """The answer itself where it is JSON; the same as the text says."""
+    """The answer itself where it is JSON; the same as the text says. Of a tool whose output schema binds, it must fit that."""
     is_error: bool = False
     error_code: str | None = None
     note: str | None = None
@@ -18,7 +18,12 @@ class ToolAnswer(Struct, frozen=True, kw_only=True):
     following: dict[str, Any] | None = None
     """The arguments that ask for the next page, beside those of this call."""
     blocks: tuple[dict[str, Any], ...] = ()
-    """Further content blocks of the protocol: pictures, sounds, files."""
+    """Further content blocks of the protocol: image, audio, resource, resource_link."""
+
+    @property
+    def words(self) -> str:
+        """The text, or none."""
+        return self.text or ""
 
 
 def failed(code: str, text: str) -> ToolAnswer:

@@ -20,7 +20,8 @@ from litestar import Litestar
 from litestar.di import Provide
 
 from bmm.config import Config
-from bmm.http import authorize, errors, gate, oauth, signin
+from bmm.http import authorize, cards, errors, gate, oauth, signin
+from bmm.http.cross_origin import CrossOrigin
 from bmm.ids import new_id, now, text
 from bmm.oauth.keys import Keys
 from bmm.oauth.signin import ensure_organisation
@@ -221,7 +222,8 @@ def _app(held: Appliance) -> Litestar:
         "wake": lambda: held.woken.append(True),
     }
     return Litestar(
-        [*oauth.ROUTES, *authorize.ROUTES, *signin.ROUTES, *gate.ROUTES],
+        [*oauth.ROUTES, *authorize.ROUTES, *signin.ROUTES, *gate.ROUTES, *cards.ROUTES],
+        middleware=[CrossOrigin(held.store)],
         dependencies={name: Provide(_always(part), sync_to_thread=False) for name, part in parts.items()},
         exception_handlers=errors.HANDLERS,
         on_shutdown=[close],

@@ -62,6 +62,15 @@ def test_the_metadata_is_the_same_everywhere_and_every_address_in_it_answers(app
         assert http.get(first[name]).status_code != 404
 
 
+@pytest.mark.parametrize(
+    "path", [*EVERYWHERE, "/.well-known/oauth-protected-resource/s/shop/mcp", "/.well-known/oauth-protected-resource", "/.well-known/jwks.json"]
+)
+def test_metadata_can_be_asked_for_without_its_body(http: httpx2.Client, path: str) -> None:
+    whole, head = http.get(path), http.head(path)
+    assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", whole.headers["content-length"])
+    assert http.post(path).status_code == 405
+
+
 def test_the_keys_are_public_halves_only(http: httpx2.Client) -> None:
     (key,) = http.get("/.well-known/jwks.json").json()["keys"]
     assert set(key) == {"kty", "n", "e", "kid", "use", "alg"}

@@ -43,6 +43,7 @@ class Box:
             "BMM_LISTEN": f"127.0.0.1:{self.port}",
             "BMM_PUBLIC_URL": self.origin,
             "BMM_ALLOW_UNENFORCED_LIMITS": "true",
+            "BMM_CALLS_PER_MINUTE": "100000",
             "BMM_EGRESS_PLAIN_HTTP": json.dumps([f"shop.test:{shop_port}", "gone.test:9", "private.test:80"]),
             "BMM_EGRESS_EXCEPTIONS": json.dumps({f"shop.test:{shop_port}": "127.0.0.1", "gone.test:9": "127.0.0.1"}),
             "PYTHONPATH": str(ROOT),

@@ -2,9 +2,7 @@
 
 import http.client
 import os
-import shutil
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -12,10 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from bmm.config import Config
-from bmm.edge import plan
-from tests.real.appliance import free_port
-from tests.unit.runner.guarded import GuardProcess, Home, eventually, token, unix_listener
+from tests.real.fronted import fronted
+from tests.unit.runner.guarded import token
 
 
 class Edge(NamedTuple):
@@ -31,23 +27,8 @@ def port(edge: Edge) -> int:
 
 @pytest.fixture
 def edge(tmp_path: Path) -> Iterator[Edge]:
-    assert shutil.which("caddy"), "caddy is missing: run `packaging/setup.sh`"
-    port = free_port()
-    config = Config(public_url=f"http://localhost:{port}", listen=f"127.0.0.1:{port}", run_dir=str(tmp_path), data_dir=str(tmp_path))
-    (tmp_path / "in").mkdir()
-    (tmp_path / "Caddyfile").write_text(plan.caddyfile(config, ("127.0.0.1",), plan.TEMPLATE.read_text()))
-    home = Home(listener=unix_listener(tmp_path / "in/shop.sock"))
-    guard = GuardProcess(home)
-    command = ("caddy", "run", "--config", str(tmp_path / "Caddyfile"), "--adapter", "caddyfile")
-    environ = os.environ | {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)}
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ) as caddy:
-        try:
-            eventually(lambda: _listens(port))
-            yield Edge(port, caddy.pid)
-        finally:
-            caddy.terminate()
-            guard.stop()
-            home.close()
+    with fronted(tmp_path) as (port, caddy, _):
+        yield Edge(port, caddy)
 
 
 @pytest.mark.parametrize("first", [b"POST /s/shop/mcp HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n", b"CONNECT /s/shop/mcp HTTP/1.1\r\n"])
@@ -90,11 +71,3 @@ def _lists(port: int, *headers: tuple[str, str]) -> int:
         return connection.getresponse().status
     finally:
         connection.close()
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    except OSError:
-        return False
-    return True

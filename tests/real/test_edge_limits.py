@@ -1,8 +1,14 @@
 """What the front door itself refuses."""
 
+import json
+import subprocess
+from pathlib import Path
+
 import httpx2
 import pytest
 
+from bmm.config import Config
+from bmm.edge import plan
 from tests.real.appliance import Box
 
 
@@ -13,3 +19,17 @@ def test_a_body_that_is_too_large_is_refused_in_words(box: Box, size: int) -> No
     answer = httpx2.post(url, content=b" " * size, headers=headers, timeout=30)
     assert answer.status_code == 413
     assert "error" in answer.json()
+
+
+@pytest.mark.parametrize("public_url", ["http://localhost:8080", "https://mcp.example.com"])
+def test_the_front_door_waits_ten_seconds_for_a_head_and_demands_tls_where_it_has_it(
+    components: None, tmp_path: Path, public_url: str
+) -> None:
+    config = Config(public_url=public_url, listen="127.0.0.1:8443", run_dir="/run/bmm", data_dir="/var/lib/bmm")
+    (tmp_path / "Caddyfile").write_text(plan.caddyfile(config, ("127.0.0.1",), plan.TEMPLATE.read_text()))
+    command = ("caddy", "adapt", "--config", str(tmp_path / "Caddyfile"), "--adapter", "caddyfile")
+    adapted = subprocess.run(command, capture_output=True, check=True, timeout=20).stdout.decode()
+    (door,) = json.loads(adapted)["apps"]["http"]["servers"].values()
+    assert door["read_header_timeout"] == 10_000_000_000
+    assert "read_timeout" not in door  # Go ends streams with it that are being answered.
+    assert ('"Strict-Transport-Security":["max-age=31536000"]' in adapted) == public_url.startswith("https")

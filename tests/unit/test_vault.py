@@ -47,3 +47,11 @@ def test_a_secret_opens_only_where_it_was_sealed(moved: dict[str, str]) -> None:
 def test_damaged_bytes_do_not_open(damage: bytes) -> None:
     with pytest.raises(WrongKey):
         Vault(b"k" * 32).open(damage, "here")
+
+
+def test_a_derived_key_is_the_same_after_a_restart_and_another_for_each_purpose_and_master() -> None:
+    key = Vault(b"k" * 32).derived_key("request-state:srv_1")
+    assert len(key) == 32
+    assert Vault(b"k" * 32).derived_key("request-state:srv_1") == key
+    others = {Vault(b"k" * 32).derived_key("request-state:srv_2"), Vault(b"l" * 32).derived_key("request-state:srv_1"), b"k" * 32}
+    assert len(others | {key}) == 4

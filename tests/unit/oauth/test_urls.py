@@ -11,7 +11,7 @@ CONFIG = Config(public_url="https://mcp.example.com")
 
 
 def protected(slug: str) -> Protected:
-    return Protected(id=f"srv_{slug}", organisation_id="org", slug=slug, name=slug, status="live", version=1, scopes_json="[]")
+    return Protected(id=f"srv_{slug}", organisation_id="org", slug=slug, name=slug, status="live", version=1, scopes_json="[]", origins_json="[]")
 
 
 def test_the_urls_of_a_server() -> None:

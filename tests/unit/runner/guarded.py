@@ -20,13 +20,15 @@ import msgspec
 from joserfc import jws
 from joserfc.jwk import RSAKey
 
-from runner.contract import AllowedHost, Entry, HttpTool, Manifest, Parameter, Scope, ServerSpec, encode_spec
+from runner.contract import AllowedHost, Confidential, Entry, HttpTool, Manifest, Parameter, Scope, ServerSpec, Tool, encode_spec
 
 ISSUER = "https://bmm.test"
 RESOURCE = "https://bmm.test/s/shop/mcp"
 METADATA = "https://bmm.test/.well-known/oauth-protected-resource/s/shop/mcp"
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 PATIENCE = 10.0
+OPEN_POLICY = {"revoked_grants": [], "paused": False, "calls_per_minute": 1_000_000}
+"""Tests call often; those of limits say so."""
 
 KEY = RSAKey.generate_key(2048, {"kid": "k1", "alg": "RS256", "use": "sig"})
 OTHER_KEY = RSAKey.generate_key(2048, {"kid": "k2", "alg": "RS256", "use": "sig"})
@@ -78,7 +80,7 @@ def http_tool(name: str = "get_item", **changes: Any) -> HttpTool:
     return HttpTool(**made)
 
 
-def spec(*tools: HttpTool, **changes: Any) -> ServerSpec:
+def spec(*tools: Tool, **changes: Any) -> ServerSpec:
     made: dict[str, Any] = {
         "name": "Shop",
         "tools": tools or (http_tool(),),
@@ -125,10 +127,11 @@ class Home:
         (self.folder / "app/spec.json").write_bytes(encode_spec(served or spec()))
         self.put("manifest.json", manifest(**changes))
         self.put("jwks.json", jwks(KEY))
-        self.put("policy.json", {"revoked_grants": [], "paused": False})
+        self.put("policy.json", OPEN_POLICY)
         self.socket = self.folder / "in.sock"
         self.listener = listener or unix_listener(self.socket)
         self.event_file = self.folder / "events.jsonl"
+        self.state_key = os.urandom(32)
 
     def put(self, name: str, content: Any) -> None:
         """Replace a control file the way the appliance does."""
@@ -137,7 +140,7 @@ class Home:
         new.rename(self.folder / "control" / name)
 
     def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.event_file.read_text().splitlines()] if self.event_file.exists() else []
+        return [json.loads(line) for line in self.event_file.read_bytes().split(b"\n") if line] if self.event_file.exists() else []
 
     def calls(self) -> list[dict[str, Any]]:
         return [event for event in self.events() if event["type"] == "call"]
@@ -167,8 +170,8 @@ class GuardProcess:
         self.home = home
         self.private = home.folder / f"private{time.monotonic_ns()}.sock"
         listener = unix_listener(self.private)
-        memory = os.memfd_create("secrets")
-        os.write(memory, msgspec.json.encode(secrets or {}))
+        memory = os.memfd_create("confidential")
+        os.write(memory, msgspec.json.encode(Confidential(secrets=secrets or {}, state_key=home.state_key)))
         ready, ready_end = os.pipe()
         events = os.open(home.event_file, os.O_WRONLY | os.O_CREAT | os.O_APPEND) if event_descriptor is None else os.dup(event_descriptor)
         passed = [home.listener.fileno(), events, ready_end, memory, listener.fileno()]

@@ -59,8 +59,8 @@ def test_a_page_is_an_error_with_its_words() -> None:
     page = b"<!doctype html><html><head><style>p{}</style></head><body><script>evil()</script><p>Please <b>sign in</b> &amp; wait</p>"
     said = read(200, page, "text/html")
     assert (said.is_error, said.error_code) == (True, "upstream_html")
-    assert said.text.endswith(": Please sign in & wait")
-    assert len(read(200, page * 1000, "text/html").text) < 700
+    assert said.words.endswith(": Please sign in & wait")
+    assert len(read(200, page * 1000, "text/html").words) < 700
 
 
 def test_what_is_called_json_and_is_not_is_an_error() -> None:
@@ -81,8 +81,8 @@ def test_a_redirect_is_an_error_that_names_the_host(location: str, words: str) -
     said = read(302, location=location)
     assert said.is_error
     assert said.error_code == "upstream_redirect"
-    assert words in said.text
-    assert "token" not in said.text
+    assert words in said.words
+    assert "token" not in said.words
 
 
 @pytest.mark.parametrize(
@@ -114,27 +114,27 @@ def test_a_redirect_is_an_error_that_names_the_host(location: str, words: str) -
 def test_a_refusal_says_what_to_try(status: int, headers: dict[str, str], code: str, advice: str) -> None:
     said = read(status, b'{"error": "because"}', how=PLAIN, **headers)
     assert (said.is_error, said.error_code) == (True, code)
-    assert said.text.startswith(f"GET {URL} was answered with {status}")
-    assert advice in said.text
-    assert said.text.endswith("The API said: because")
+    assert said.words.startswith(f"GET {URL} was answered with {status}")
+    assert advice in said.words
+    assert said.words.endswith("The API said: because")
 
 
 def test_a_long_refusal_is_cut() -> None:
-    assert 2000 < len(read(500, b"x" * 100_000, "text/plain").text) < 2300
+    assert 2000 < len(read(500, b"x" * 100_000, "text/plain").words) < 2300
 
 
 def test_a_secret_the_upstream_repeats_is_blotted_out() -> None:
     body = b'{"headers": {"X-Api-Key": "s3cr\\"et99"}, "other": "1"}'
     said = read(200, body, how=reading(http_tool(), {"KEY": 's3cr"et99', "SHORT": "1"}))
     assert said.structured == {"headers": {"X-Api-Key": "[secret]"}, "other": "1"}
-    assert "s3cr" not in said.text
+    assert "s3cr" not in said.words
 
 
 def test_the_owner_is_told_which_secret_was_not_accepted() -> None:
     tool = http_tool(auth=((BearerCredential(secret="TOKEN"),), (BasicCredential(username="USER", password="PASS"),)))
-    assert "must check its secret TOKEN." in read(401, how=reading(tool, {"TOKEN": "x"})).text
-    assert "must check its secrets USER and PASS." in read(401, how=reading(tool, {"USER": "x", "PASS": "y"})).text
-    assert "(secret TOKEN): the owner" in read(403, how=reading(tool, {"TOKEN": "x"})).text
+    assert "must check its secret TOKEN." in read(401, how=reading(tool, {"TOKEN": "x"})).words
+    assert "must check its secrets USER and PASS." in read(401, how=reading(tool, {"USER": "x", "PASS": "y"})).words
+    assert "(secret TOKEN): the owner" in read(403, how=reading(tool, {"TOKEN": "x"})).words
 
 
 @pytest.mark.parametrize(
@@ -164,16 +164,16 @@ def test_the_owner_is_told_which_secret_was_not_accepted() -> None:
     ],
 )
 def test_the_api_is_quoted_in_its_own_words(document: Any, words: str) -> None:
-    assert read(422, msgspec.json.encode(document), "application/problem+json").text.endswith(f"The API said: {words}")
+    assert read(422, msgspec.json.encode(document), "application/problem+json").words.endswith(f"The API said: {words}")
 
 
 def test_many_faults_are_counted_and_deep_ones_are_not_followed() -> None:
-    many = read(400, msgspec.json.encode({"errors": [f"wrong {number}" for number in range(500)]})).text
+    many = read(400, msgspec.json.encode({"errors": [f"wrong {number}" for number in range(500)]})).words
     assert many.endswith("- wrong 19\n- and 480 more")
     deep: Any = "x"
     for _ in range(300):
         deep = {"errors": [deep]}
-    assert len(read(400, msgspec.json.encode(deep)).text) < 2300
+    assert len(read(400, msgspec.json.encode(deep)).words) < 2300
 
 
 ITEMS = {"items": [{"id": number, "name": f"n{number}", "note": "x" * 50} for number in range(1000)], "total": 1000, "a/b": {"c": None}}
@@ -194,7 +194,7 @@ ITEMS = {"items": [{"id": number, "name": f"n{number}", "note": "x" * 50} for nu
 def test_only_the_fields_that_were_picked_are_shown(pick: tuple[str, ...], expected: Any) -> None:
     said = told(ITEMS, pick=pick)
     assert said.structured == expected
-    assert msgspec.json.decode(said.text) == expected
+    assert msgspec.json.decode(said.words) == expected
 
 
 def test_an_answer_without_the_picked_fields_says_so_and_shows_nothing_else() -> None:
@@ -207,14 +207,14 @@ def test_an_answer_without_the_picked_fields_says_so_and_shows_nothing_else() ->
 @pytest.mark.parametrize("limit", [1000, 5000, 50_000])
 def test_a_long_list_loses_its_end_and_says_how_much(limit: int) -> None:
     said = told(ITEMS, max_bytes=limit)
-    assert len(said.text.encode()) <= limit
-    assert msgspec.json.decode(said.text) == said.structured
+    assert len(said.words.encode()) <= limit
+    assert msgspec.json.decode(said.words) == said.structured
     kept = said.structured["items"]
     assert kept == ITEMS["items"][: len(kept)]  # type: ignore[index]
     assert said.structured["total"] == 1000
     assert said.note is not None
     assert f"longer than {limit} bytes: {1000 - len(kept)} of 1000 items of /items. To get the rest, narrow" in said.note
-    assert len(said.text) > limit * 0.9
+    assert len(said.words) > limit * 0.9
 
 
 @pytest.mark.parametrize(
@@ -231,8 +231,8 @@ def test_a_long_list_loses_its_end_and_says_how_much(limit: int) -> None:
 )
 def test_what_was_cut_is_still_json_and_the_same_in_both_forms(value: Any) -> None:
     said = told(value, max_bytes=1000)
-    assert len(said.text.encode()) <= 1000
-    assert msgspec.json.decode(said.text) == said.structured
+    assert len(said.words.encode()) <= 1000
+    assert msgspec.json.decode(said.words) == said.structured
     assert said.note is not None
     assert "Left out because the whole is longer than 1000 bytes: " in said.note
 
@@ -240,7 +240,7 @@ def test_what_was_cut_is_still_json_and_the_same_in_both_forms(value: Any) -> No
 def test_a_bottomless_answer_is_cut_as_text() -> None:
     body = b'{"a":' * 400 + b'"' + b"x" * 200_000 + b'"' + b"}" * 400
     said = read(200, body, how=reading(http_tool(answer=Answer(max_bytes=1000)), {}))
-    assert len(said.text.encode()) <= 1000
+    assert len(said.words.encode()) <= 1000
     assert not said.is_error
 
 
@@ -279,8 +279,8 @@ PNG = b"\x89PNG\r\n\x1a\n\x00\x01"
 )
 def test_a_file_is_passed_on_as_what_it_is(body: bytes, kind: str, block: dict[str, str]) -> None:
     said = read(200, body, kind)
-    assert said.text.startswith("The answer is a file of type ")
-    assert said.text.endswith(f" with {len(body)} bytes.")
+    assert said.words.startswith("The answer is a file of type ")
+    assert said.words.endswith(f" with {len(body)} bytes.")
     (found,) = said.blocks
     assert found["type"] == block["type"]
     inside = found["resource"] if block["type"] == "resource" else found
@@ -292,8 +292,8 @@ def test_a_file_is_passed_on_as_what_it_is(body: bytes, kind: str, block: dict[s
 def test_a_large_file_is_named_and_not_passed_on() -> None:
     said = read(200, b"\x00" * (1024 * 1024 + 1), "application/zip")
     assert said.blocks == ()
-    assert "1048577 bytes, too large to be passed on" in said.text
-    assert b64encode(b"\x00\x00").decode() not in said.text
+    assert "1048577 bytes, too large to be passed on" in said.words
+    assert b64encode(b"\x00\x00").decode() not in said.words
 
 
 def test_an_empty_answer_tells_where_the_new_thing_is() -> None:
@@ -316,5 +316,5 @@ def test_the_ways_no_answer_comes() -> None:
         "upstream_timeout",
         "upstream_unreachable",
     ]
-    assert "10 MiB" in too_large(MAX_BODY).text
-    assert "30 seconds" in timed_out(30).text
+    assert "10 MiB" in too_large(MAX_BODY).words
+    assert "30 seconds" in timed_out(30).words

@@ -6,7 +6,8 @@ import jsonschema_rs
 import msgspec
 import pytest
 
-from runner.protocol.tools import NEXT, described, encoded_result, promise_of, published_output
+from runner.protocol.described import described, promise_of, published_output
+from runner.protocol.tools import NEXT, encoded_result
 from runner.tools.result import ToolAnswer, failed
 from tests.unit.runner.guarded import http_tool
 

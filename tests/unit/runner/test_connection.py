@@ -146,11 +146,11 @@ def test_compressed_bodies_are_unpacked_under_a_limit() -> None:
 @pytest.mark.parametrize(
     ("body", "coding"),
     [
-        (gzip.compress(b"x" * 100)[:-9], "gzip"),
+        (gzip.compress(b"x" * 100, mtime=0)[:-9], "gzip"),
         (b"not packed", "gzip"),
         (b"x", "br"),
-        (gzip.compress(b"x"), "gzip, gzip, gzip, gzip"),
-        (gzip.compress(b"") * 5000, "gzip"),
+        (gzip.compress(b"x", mtime=0), "gzip, gzip, gzip, gzip"),
+        (gzip.compress(b"", mtime=0) * 5000, "gzip"),
     ],
 )
 def test_what_cannot_be_unpacked_is_refused(body: bytes, coding: str) -> None:
@@ -215,5 +215,5 @@ def test_a_file_named_by_its_url_is_fetched_without_the_credential_and_sent() ->
 def test_a_file_that_cannot_be_fetched_is_told_and_nothing_is_sent(url: str, words: str) -> None:
     (answer,), upstream = answers(FILE, [said(status=302, Location="http://elsewhere.test/")], {"file": url}, secrets={"KEY": "s3cret"})
     assert answer.error_code == "invalid_arguments"
-    assert words in answer.text
+    assert words in answer.words
     assert "/files" not in upstream.targets

@@ -120,11 +120,13 @@ def test_all_problems_are_named_at_once_and_long_values_are_cut(caller: Client) 
     assert all(part in said for part in ("`id`", "`q`", "`other`", 'is not of type "integer"'))
 
 
-def test_bottomless_arguments_are_refused(caller: Client) -> None:
-    deep: Any = {}
-    for _ in range(400):
+@pytest.mark.parametrize(("levels", "status"), [(61, 200), (62, 400), (400, 400)])
+def test_a_message_has_at_most_64_levels(caller: Client, levels: int, status: int) -> None:
+    deep: Any = "[{" * 100
+    for _ in range(levels):
         deep = {"a": deep}
-    assert "nested too deeply" in failure(caller, "get_item", deep)
+    answer = caller.modern("tools/call", {"name": "ok", "arguments": {"deep": deep, "side": [[]] * 100}})
+    assert (answer.status, answer.json.get("error", {}).get("code")) == (status, None if status == 200 else -32600)
 
 
 def test_a_schema_that_points_elsewhere_is_not_fetched(caller: Client) -> None:

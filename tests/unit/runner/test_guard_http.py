@@ -134,13 +134,16 @@ def test_the_private_socket_needs_no_token_counts_nothing_and_tells_how_it_is(gu
         assert not client.call("admin_tool", {"id": 1})["isError"]
     assert client.call("get_item", {"id": "x"})["isError"]
     assert len(guard.home.calls()) == before
-    assert ask(guard.private, method="GET", target="/health").json == {
+    health = ask(guard.private, method="GET", target="/health").json
+    assert set(health.pop("tokens")) == {"all", "search"}
+    assert health == {
         "status": "ok",
         "server_id": "srv_1",
         "slug": "shop",
         "version": 3,
         "bundle": "b" * 64,
         "tools": 2,
+        "tool_list": "all",
         "running": 0,
         "events_waiting": 0,
     }
@@ -151,9 +154,10 @@ def test_the_private_socket_needs_no_token_counts_nothing_and_tells_how_it_is(gu
 def test_more_than_64_calls_at_once_are_told_to_come_back(start: Callable[..., GuardProcess]) -> None:
     home = Home(spec(http_tool(path="/wait", parameters=(Parameter(name="id", place="query", argument="id"),))))
     start(home)
-    client = Client(home.socket)
+    client = Client(home.socket, bearer=token(gid="grt_last"))
+    grants = [Client(home.socket, bearer=token(gid=f"grt_{number}")) for number in range(4)]
     with upstream(home.egress(0)) as api, ThreadPoolExecutor(64) as pool:
-        waiting = [pool.submit(client.modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}}) for _ in range(64)]
+        waiting = [pool.submit(grants[n % 4].modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}}) for n in range(64)]
         for _ in range(64):
             assert api.arrived.acquire(timeout=10)
         refused = client.modern("tools/call", {"name": "get_item", "arguments": {"id": 1}})

@@ -16,7 +16,7 @@ def test_initialize_echoes_a_supported_version(client: Client, version: str) -> 
     assert "mcp-session-id" not in answer.headers
     assert answer.json["result"] == {
         "protocolVersion": version,
-        "capabilities": {"tools": {}},
+        "capabilities": {"tools": {}, "logging": {}},
         "serverInfo": {"name": "shop", "title": "Shop", "version": "3"},
         "instructions": "Ask for items.",
     }

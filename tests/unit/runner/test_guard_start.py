@@ -44,8 +44,8 @@ def test_a_request_that_came_before_the_guard_is_answered(start: Callable[..., G
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        pytest.param("app/spec.json", encode_spec(spec(PYTHON)), "tool 'code' is of kind python, and only http tools run yet", id="python"),  # type: ignore[arg-type]
-        pytest.param("app/spec.json", encode_spec(spec(SQL)), "tool 'query' is of kind sql, and only http tools run yet", id="sql"),  # type: ignore[arg-type]
+        pytest.param("app/spec.json", encode_spec(spec(PYTHON)), "tool 'code' is of kind python, and only http tools run yet", id="python"),
+        pytest.param("app/spec.json", encode_spec(spec(SQL)), "tool 'query' is of kind sql, and only http tools run yet", id="sql"),
         pytest.param("app/spec.json", b"{}", "missing required field", id="not a spec"),
         pytest.param("app/spec.json", None, "spec.json", id="no spec"),
         pytest.param("control/manifest.json", b"{", "control", id="not a manifest"),
@@ -80,12 +80,12 @@ def test_no_policy_is_an_empty_one_until_there_is_one(start: Callable[..., Guard
     eventually(lambda: client.modern("tools/list").status == 401, seconds=2)
 
 
-def test_secrets_that_are_not_a_json_object_stop_the_start_and_are_not_printed() -> None:
+def test_a_memory_file_of_another_form_stops_the_start_and_is_not_printed() -> None:
     home = Home()
     guard = GuardProcess(home, secrets={"A": 5}, wait=False)  # type: ignore[dict-item]
     assert not guard.ready()
     assert guard.wait() == 78
-    assert guard.errors.read_text() == "error: the server cannot start: the secrets are not a JSON object of strings\n"
+    assert guard.errors.read_text() == "error: the server cannot start: the memory file does not hold secrets and a key\n"
     home.close()
 
 

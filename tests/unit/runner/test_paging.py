@@ -123,7 +123,7 @@ def test_a_mark_that_was_not_given_is_refused(change: Any) -> None:
     assert first.following is not None
     (forged,), upstream = answers(MARK, [linked], {"next": change(first.following["next"])}, secrets={"KEY": "long-enough"})
     assert forged.error_code == "invalid_arguments"
-    assert "what an earlier answer of this tool gave" in forged.text
+    assert "what an earlier answer of this tool gave" in forged.words
     assert upstream.targets == []
 
 

@@ -53,8 +53,8 @@ def test_waiting_longer_than_the_call_may_take_is_left_to_the_model() -> None:
     (answer,), upstream = answers(http_tool(retry=True, timeout=5), [said({"message": "slow down"}, status=429, Retry_After="90")])
     assert time.monotonic() - began < 2
     assert len(upstream.targets) == 1
-    assert "Try again after 90 seconds." in answer.text
-    assert "slow down" in answer.text
+    assert "Try again after 90 seconds." in answer.words
+    assert "slow down" in answer.words
 
 
 def test_a_date_in_the_future_is_waited_for() -> None:

@@ -1,0 +1,128 @@
+"""One request being answered: with a JSON document, or with a stream of events where something has to be said before."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any, Protocol
+
+from runner.protocol.jsonrpc import Header, Reply
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+LOOK_EVERY = 0.25
+KEEP_ALIVE_SECONDS = 15.0
+_JSON: Header = (b"content-type", b"application/json")
+_NO_STORE: Header = (b"cache-control", b"no-store")
+_CLOSE: Header = (b"connection", b"close")
+# nginx and others in front would hold events back until they have enough of them.
+_STREAM: tuple[Header, ...] = ((b"content-type", b"text/event-stream"), _NO_STORE, (b"x-accel-buffering", b"no"))
+_KEEP_ALIVE = b":\n\n"
+
+
+class Exchange:
+    """The way back to one client. Streams have no event ids: nothing is resumed."""
+
+    __slots__ = ("_accept", "_ended", "_lock", "_more", "_send", "gone", "spoke_at", "streaming")
+
+    def __init__(self, send: Send, *, gone: Callable[[], bool], accept: bytes | None = None, more: tuple[Header, ...] = ()) -> None:
+        """`gone` asks whether the client has hung up, `accept` is its header, `more` goes onto every kind of answer."""
+        self._send, self.gone, self._accept, self._more = send, gone, accept, more
+        self._lock: asyncio.Lock | None = None
+        self._ended = self.streaming = False
+        self.spoke_at = 0.0
+
+    @property
+    def takes_stream(self) -> bool:
+        """A client that says what it accepts, and does not name event streams, gets none."""
+        accept = self._accept
+        return accept is None or b"text/event-stream" in (lower := accept.lower()) or b"*/*" in lower or b"text/*" in lower
+
+    async def notify(self, message: bytes) -> bool:
+        """Send an encoded message before the answer; the first makes the answer a stream. False: it went nowhere."""
+        if not self.takes_stream:
+            return False
+        return await self._event(b"event: message\ndata: %b\n\n" % message)
+
+    async def answer(self, reply: Reply) -> None:
+        """The last thing that is sent. A stream has had its status already; a reply without a body only ends it."""
+        if not self.streaming:
+            self._ended = True
+            return await self._whole(reply)
+        async with self._writing():
+            if not self._ended:
+                self._ended = True
+                last = b"event: message\ndata: %b\n\n" % reply.body if reply.body else b""
+                await self._send({"type": "http.response.body", "body": last})
+        return None
+
+    async def keep_alive(self) -> None:
+        if self.streaming:
+            await self._event(_KEEP_ALIVE)
+
+    async def _event(self, event: bytes) -> bool:
+        async with self._writing():
+            if self._ended or self.gone():
+                return False
+            if not self.streaming:
+                self.streaming = True
+                await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._more]})
+            self.spoke_at = asyncio.get_running_loop().time()
+            await self._send({"type": "http.response.body", "body": event, "more_body": True})
+            return True
+
+    async def _whole(self, reply: Reply) -> None:
+        headers: list[Header] = [(b"content-length", b"%d" % len(reply.body)), _NO_STORE, *reply.headers, *self._more]
+        if reply.body:
+            headers.append(_JSON)
+        if reply.close:
+            headers.append(_CLOSE)
+        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await self._send({"type": "http.response.body", "body": reply.body})
+
+    def _writing(self) -> asyncio.Lock:
+        # Made by those who stream only; nearly every answer is one document.
+        if self._lock is None:
+            self._lock = asyncio.Lock()
+        return self._lock
+
+
+class Open(Protocol):
+    """Something that is being answered and takes a while."""
+
+    exchange: Exchange
+
+    def client_left(self) -> None:
+        """The client has hung up; may be said more than once."""
+
+    def still_welcome(self) -> bool:
+        """Asked at every keep-alive; what is no longer welcome ends itself."""
+
+
+class Watch:
+    """Looks, while anything is open, whether the clients are still there, and keeps quiet streams alive.
+
+    One timer for all: a task beside every call would cost more than most calls.
+    """
+
+    def __init__(self, *groups: Iterable[Open], keep_alive: float = KEEP_ALIVE_SECONDS) -> None:
+        self._groups, self._keep_alive = groups, keep_alive
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing: set[asyncio.Task[None]] = set()
+
+    def wake(self) -> None:
+        """Something was opened."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LOOK_EVERY, self._look)
+
+    def _look(self) -> None:
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        for one in [each for group in self._groups for each in group]:
+            self.wake()
+            exchange = one.exchange
+            if exchange.gone():
+                one.client_left()
+            elif exchange.streaming and now - exchange.spoke_at >= self._keep_alive and one.still_welcome():
+                exchange.spoke_at = now
+                task = asyncio.ensure_future(exchange.keep_alive())
+                self._writing.add(task)
+                task.add_done_callback(self._writing.discard)

@@ -1,0 +1,109 @@
+"""The request of an `http` tool, as OpenAPI describes it; part of `runner.contract`."""
+
+from typing import Annotated, Any, Literal
+
+from msgspec import Meta, Struct
+
+
+class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One parameter of an HTTP request, as OpenAPI describes it; `argument` is the tool argument it takes its value from.
+
+    Without `argument` the parameter always has the fixed `value`. `content` names a media type to serialise the value with
+    instead of a style.
+    """
+
+    name: str
+    place: Literal["path", "query", "header", "cookie"]
+    argument: str | None = None
+    value: Any = None
+    style: Literal["simple", "label", "matrix", "form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
+    explode: bool | None = None
+    allow_reserved: bool = False  # in a query, reserved characters stay; in a path, the slashes do
+    content: str | None = None
+
+
+class Part(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How one property of a form or multipart body is sent (OpenAPI Encoding Object).
+
+    A `file` is given as base64 text, or as an http(s) URL on one of the spec's hosts, which is fetched first.
+    """
+
+    content_type: str | None = None
+    style: Literal["form", "spaceDelimited", "pipeDelimited", "tabDelimited", "deepObject"] | None = None
+    explode: bool | None = None
+    allow_reserved: bool = False
+    file: bool = False
+
+
+class XmlNode(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How a value becomes XML (OpenAPI XML Object): `children` by property name, `item` for the members of an array."""
+
+    name: str
+    namespace: str | None = None
+    prefix: str | None = None
+    attribute: bool = False
+    wrapped: bool = False
+    children: dict[str, "XmlNode"] = {}
+    item: "XmlNode | None" = None
+
+
+class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The body of an HTTP request: one argument holds it whole, or `fields` maps arguments to properties of an object.
+
+    `fixed` are properties that always have the same value. `parts` belongs to forms and multipart bodies, `xml` to XML. `binary` says
+    that the argument is base64 text, or a URL as for a file.
+    """
+
+    media_type: str
+    argument: str | None = None
+    fields: dict[str, str] = {}
+    fixed: dict[str, Any] = {}
+    required: bool = False
+    parts: dict[str, Part] = {}
+    xml: XmlNode | None = None
+    binary: bool = False
+
+
+class Paging(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """How an API gives its results in pages. `argument` is the tool argument that asks for another page.
+
+    `page` and `offset` count; `cursor` repeats the value at `next` (a JSON pointer into the answer); `link` follows the answer's
+    `Link: …; rel="next"` header, whose URL must stay on the same host. `items` is the JSON pointer of the list in the answer.
+    """
+
+    kind: Literal["page", "offset", "cursor", "link"]
+    argument: str
+    next: str | None = None
+    items: str | None = None
+
+
+class Answer(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What of an upstream answer a model gets: the values at `pick` (JSON pointers; empty: all), at most `max_bytes` of text."""
+
+    pick: tuple[str, ...] = ()
+    max_bytes: Annotated[int, Meta(ge=1000, le=1_000_000)] = 100_000
+    paging: Paging | None = None
+
+
+class KeyCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="key", tag_field="type"):
+    """A secret sent under a name in a header, the query or a cookie (OpenAPI `apiKey`)."""
+
+    place: Literal["header", "query", "cookie"]
+    name: str
+    secret: str
+
+
+class BearerCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bearer", tag_field="type"):
+    """`Authorization: Bearer <secret>` (OpenAPI `http`/`bearer`, `oauth2`, `openIdConnect`)."""
+
+    secret: str
+
+
+class BasicCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic", tag_field="type"):
+    """`Authorization: Basic` from two secrets (RFC 7617)."""
+
+    username: str
+    password: str
+
+
+Credential = KeyCredential | BearerCredential | BasicCredential

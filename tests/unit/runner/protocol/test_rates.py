@@ -1,0 +1,52 @@
+"""How the limits of a grant and an address look from outside."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.unit.runner.guarded import OPEN_POLICY, Client, GuardProcess, Home, http_tool, spec, token
+from tests.unit.runner.upstream import upstream
+
+CALL = {"name": "get_item", "arguments": {}}
+
+
+def test_a_grant_that_calls_too_often_is_told_when_to_come_back(start: Callable[..., GuardProcess]) -> None:
+    home = Home()
+    home.put("policy.json", OPEN_POLICY | {"calls_per_minute": 3})
+    start(home)
+    client, other = Client(home.socket), Client(home.socket, bearer=token(gid="grt_2"))
+    assert [client.modern("tools/call", CALL).status for _ in range(3)] == [200] * 3
+    for refused in (client.modern("tools/call", CALL), client.legacy("tools/call", CALL)):
+        assert (refused.status, refused.json["error"]["code"]) == (429, -32603)
+        assert 1 <= int(refused.headers["retry-after"]) <= 20
+    assert refused.json["id"] == 7
+    assert client.modern("tools/list").status == 200
+    assert other.modern("tools/call", CALL).status == 200
+    # Of a flood, one line in a second.
+    assert [call["error"] for call in home.calls()].count("rate_limited") == 1
+
+
+def test_a_grant_runs_at_most_sixteen_calls_at_once(start: Callable[..., GuardProcess]) -> None:
+    home = Home(spec(http_tool(path="/wait", parameters=(), input_schema={"type": "object"})))
+    start(home)
+    client, other = Client(home.socket), Client(home.socket, bearer=token(gid="grt_2"))
+    with upstream(home.egress(0)) as api, ThreadPoolExecutor(17) as pool:
+        waiting = [pool.submit(client.modern, "tools/call", CALL) for _ in range(16)]
+        for _ in range(16):
+            assert api.arrived.acquire(timeout=10)
+        refused = client.modern("tools/call", CALL)
+        waiting.append(pool.submit(other.modern, "tools/call", CALL))
+        assert api.arrived.acquire(timeout=10)
+        api.released.set()
+        assert [each.result(10).status for each in waiting] == [200] * 17
+    assert (refused.status, refused.headers["retry-after"], refused.json["error"]["code"]) == (429, "1", -32603)
+    assert client.modern("tools/call", CALL).status == 200
+
+
+def test_an_address_that_tries_tokens_is_barred_and_those_that_are_known_go_on(start: Callable[..., GuardProcess]) -> None:
+    home = Home()
+    start(home)
+    good, bad = Client(home.socket), Client(home.socket, bearer="a.b.c")
+    assert good.modern("tools/list").status == 200
+    assert [bad.modern("tools/list").status for _ in range(101)] == [401] * 100 + [429]
+    assert "retry-after" in bad.modern("tools/list").headers
+    assert good.modern("tools/list").status == 200

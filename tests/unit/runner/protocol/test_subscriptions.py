@@ -1,0 +1,127 @@
+"""`subscriptions/listen`, from the acknowledgement to the last word."""
+
+import json
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.unit.runner.guarded import OPEN_POLICY, Client, GuardProcess, Home, eventually, token
+from tests.unit.runner.protocol.test_asking import GREET
+from tests.unit.runner.streams import SUBSCRIPTION, called, initialize, legacy_stream, modern_stream, said, talking
+
+EVERYTHING = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True, "resourceSubscriptions": ["test://one"]}
+
+
+def listening(client: Client, wanted: dict[str, Any], request_id: int | str = "sub", **more: Any) -> Any:
+    return modern_stream(client, "subscriptions/listen", {"notifications": wanted}, request_id=request_id, **more)
+
+
+@pytest.mark.parametrize("request_id", ["sub", 5])
+def test_the_first_message_acknowledges_and_every_message_names_the_subscription(person: Client, request_id: int | str) -> None:
+    with listening(person, EVERYTHING, request_id) as stream:
+        assert (stream.status, stream.kind) == (200, "text/event-stream")
+        first = stream.next()
+        assert first["method"] == "notifications/subscriptions/acknowledged"
+        assert first["params"] == {"_meta": {SUBSCRIPTION: request_id}, "notifications": EVERYTHING}
+        called(person, "test_trigger_tool_change")
+        assert stream.next() == {
+            "jsonrpc": "2.0",
+            "method": "notifications/tools/list_changed",
+            "params": {"_meta": {SUBSCRIPTION: request_id}},
+        }
+
+
+def test_only_what_was_asked_for_is_sent(person: Client) -> None:
+    with listening(person, {"promptsListChanged": True, "toolsListChanged": False}) as stream:
+        assert stream.next()["params"]["notifications"] == {"promptsListChanged": True}
+        called(person, "test_trigger_tool_change")
+        called(person, "test_trigger_prompt_change")
+        assert stream.next()["method"] == "notifications/prompts/list_changed"
+
+
+def test_what_a_server_does_not_have_is_not_acknowledged(guard: GuardProcess) -> None:
+    with listening(Client(guard.home.socket), EVERYTHING) as stream:
+        assert stream.next()["params"]["notifications"] == {"toolsListChanged": True}
+
+
+def test_a_quiet_stream_shows_signs_of_life(person: Client) -> None:
+    with listening(person, EVERYTHING) as stream:
+        stream.next()
+        assert [stream.line(), stream.line()] == [":", ":"]
+
+
+def test_a_client_that_takes_no_stream_is_told(person: Client) -> None:
+    with listening(person, EVERYTHING, headers=(("Accept", "application/json"),)) as stream:
+        assert (stream.status, json.loads(stream.response.read())["error"]["code"]) == (406, -32600)
+
+
+def test_a_grant_has_at_most_eight_and_hanging_up_makes_room(person: Client) -> None:
+    with ExitStack() as open_streams:
+        streams = [open_streams.enter_context(listening(person, EVERYTHING)) for _ in range(8)]
+        assert [stream.next()["method"].endswith("acknowledged") for stream in streams] == [True] * 8
+        with listening(person, EVERYTHING) as refused:
+            assert (refused.status, refused.response.getheader("Retry-After")) == (503, "30")
+            assert json.loads(refused.response.read())["error"]["code"] == -32603
+        with listening(Client(person.path, bearer=token(gid="grt_of_another")), EVERYTHING) as other:
+            assert other.status == 200
+    eventually(lambda: _status(person) == 200, seconds=3)
+
+
+def _status(client: Client) -> int:
+    with listening(client, EVERYTHING) as stream:
+        return int(stream.status)
+
+
+def test_an_expired_token_ends_its_stream(person: Client) -> None:
+    client = Client(person.path, bearer=token(exp=int(time.time()) + 2, gid="grt_expiring"))
+    with listening(client, EVERYTHING) as stream:
+        *_, last = stream.rest()
+    assert (last["id"], last["result"]["resultType"]) == ("sub", "complete")
+
+
+def test_a_revoked_grant_ends_its_stream(start: Callable[..., GuardProcess]) -> None:
+    home = Home(talking())
+    start(home, options=("--keep-alive", "0.3"))
+    with listening(Client(home.socket), EVERYTHING) as stream:
+        stream.next()
+        home.put("policy.json", OPEN_POLICY | {"revoked_grants": ["grt_1"]})
+        began = time.monotonic()
+        assert stream.rest()[-1]["result"]["resultType"] == "complete"
+        assert time.monotonic() - began < 3
+
+
+def test_at_the_stop_everybody_hears_that_the_lists_change_and_the_stream_ends_at_once(start: Callable[..., GuardProcess]) -> None:
+    home = Home(talking())
+    guard = start(home)
+    with listening(Client(home.socket), EVERYTHING) as stream:
+        stream.next()
+        began = time.monotonic()
+        guard.signal()
+        *before, last = stream.rest()
+        took = time.monotonic() - began
+    assert [each["method"].removeprefix("notifications/") for each in before] == [
+        *("tools/list_changed", "prompts/list_changed", "resources/list_changed", "resources/updated")
+    ]
+    assert before[-1]["params"]["uri"] == "test://one"
+    assert last["result"]["_meta"][SUBSCRIPTION] == "sub"
+    assert took < 1
+    assert guard.wait() == 0
+    assert time.monotonic() - began < 3
+
+
+def test_a_question_that_is_open_at_the_stop_does_not_delay_it(start: Callable[..., GuardProcess]) -> None:
+    home = Home(talking())
+    guard = start(home)
+    client = Client(home.socket)
+    initialize(client, {"elicitation": {}})
+    with legacy_stream(client, "tools/call", {"name": GREET, "arguments": {}}) as stream:
+        stream.next()
+        guard.signal()
+        (last,) = stream.rest()
+    assert "about to be replaced" in said(last["result"])
+    began = time.monotonic()
+    assert guard.wait() == 0
+    assert time.monotonic() - began < 3
