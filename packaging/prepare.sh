@@ -10,6 +10,7 @@ main() {
     exec 9>"$HOME/.cache/bmm/lock"
     flock 9
     choose_storage
+    wake_podman
     make_venv
     make_node
     make_launcher
@@ -26,6 +27,13 @@ choose_storage() {
         mkdir -p "$(dirname "$settings")"
         printf '[storage]\ndriver = "overlay"\n' >"$settings"
     fi
+}
+
+# After all processes of this user were killed at once, Podman refuses every command until it is told that nothing runs.
+wake_podman() {
+    case $(podman info --format ok 2>&1) in
+        *'podman system migrate'*) podman system migrate >/dev/null 2>&1 || true ;; # complains of each container that is gone
+    esac
 }
 
 make_venv() {

@@ -1,5 +1,7 @@
 """What this host can do for containers: which OCI runtime works, whether limits are enforced, whether the shared runtime is usable."""
 
+import contextlib
+import logging
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,8 +13,11 @@ from msgspec import Struct
 from bmm.config import Config
 from bmm.errors import EngineFailed
 
+log = logging.getLogger("bmm.host")
+
 LIMIT_CONTROLLERS = frozenset({"cpu", "memory", "pids"})
 PROBE_SECONDS = 30.0
+MIGRATE_SECONDS = 600.0
 # runc lies in /usr/sbin, which is not in every user's PATH; podman looks there by itself.
 RUNTIME_PLACES = "/usr/local/bin:/usr/local/sbin:/usr/bin:/usr/sbin:/bin:/sbin"
 
@@ -71,11 +76,30 @@ def probe(config: Config) -> HostFacts:
 
 
 def podman_info(podman: str) -> PodmanInfo:
-    out = _run([podman, "info", "--format", "json"], missing="Podman is not installed; run `apt-get install podman uidmap`")
+    missing = "Podman is not installed; run `apt-get install podman uidmap`"
+    line = [podman, "info", "--format", "json"]
+    try:
+        out = _run(line, missing=missing)
+    except EngineFailed as error:
+        if "podman system migrate" not in error.user_message:
+            raise
+        _forget_the_dead(podman)
+        out = _run(line, missing=missing)
     try:
         return msgspec.json.decode(out, type=PodmanInfo)
     except msgspec.DecodeError as error:
         raise EngineFailed(f"`{podman} info` answered something unexpected: {error}") from error
+
+
+def _forget_the_dead(podman: str) -> None:
+    """Bring Podman back after all processes of this user were killed at once, which no reboot followed.
+
+    It has notes of containers and finds no process whose user namespace it could join. It says so only where none is left, so nothing
+    ends by this. It complains about each container that it can't stop any more, after five seconds each; what counts is its next word.
+    """
+    log.warning("podman has lost its processes; telling it that nothing runs (podman system migrate)")
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        subprocess.run([podman, "system", "migrate"], stdin=subprocess.DEVNULL, capture_output=True, timeout=MIGRATE_SECONDS)
 
 
 def choose(info: PodmanInfo, *, wanted: str, installed: Callable[[str], bool]) -> HostFacts:
