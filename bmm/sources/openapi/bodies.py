@@ -1,5 +1,6 @@
 """Request Body Objects -> the body of a request and its arguments."""
 
+import msgspec
 from msgspec import Struct
 
 from bmm.sources.openapi.media import FORM, MULTIPART, Media, chosen, has_no_parts, is_file
@@ -150,6 +151,8 @@ def compiled_body(
     if media.examples and media.schema is True:
         document.remarks.note(at, "the body has no schema; any value is taken")
     whole = _described(schemas.convert(media.schema, at), offer.description)
+    if media.kind in ("form", "multipart"):
+        whole = _as_object(whole)
     body = Body(media_type=more.media_type, argument=argument, required=offer.required, parts=parts, xml=xml)
     return body, [Argument(name=argument, schema=whole, required=offer.required)], {}
 
@@ -160,6 +163,12 @@ def _binary(media: Media, offer: Offered, names: ArgumentNames) -> tuple[Body, l
     about = media.schema.get("description") if isinstance(media.schema, dict) else None
     schema = _as_file(Converted({"description": clean(offer.description or about)}))
     return body, [Argument(name=argument, schema=schema, required=offer.required)], {}
+
+
+def _as_object(converted: Converted) -> Converted:
+    """Each member becomes a part, so anything else could not be sent, whatever the document leaves open."""
+    schema = converted.schema if isinstance(converted.schema, dict) else {}
+    return msgspec.structs.replace(converted, schema={"type": "object", **schema})
 
 
 def _as_file(converted: Converted) -> Converted:

@@ -177,6 +177,12 @@ def test_the_best_media_type_is_sent(offered: list[str], best: str) -> None:
     assert tool.body.media_type == best
 
 
+@pytest.mark.parametrize(("schema", "media_type"), [({}, "multipart/form-data"), ({"description": "fields"}, FORM)])
+def test_a_body_of_parts_asks_for_an_object_where_the_document_does_not_say(schema: Json, media_type: str) -> None:
+    tool = tool_of(operation("post", requestBody={"content": {media_type: {"schema": schema}}}))
+    assert tool.input_schema["properties"]["body"]["type"] == "object"
+
+
 def test_files_make_multipart_better_than_json() -> None:
     schema = {"type": "object", "properties": {"f": {"type": "string", "format": "binary"}}}
     tool = tool_of(
