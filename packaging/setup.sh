@@ -9,8 +9,14 @@ PACKAGES='podman runc crun uidmap caddy python3 python3-venv ca-certificates mak
 
 main() {
     case ${1:-} in
-        bench) export BMM_VENV=bench ;;
-        test) with_node=yes ;;
+        bench)
+            export BMM_VENV=bench
+            PACKAGES="$PACKAGES postgresql"
+            ;;
+        test)
+            with_node=yes
+            PACKAGES="$PACKAGES postgresql mariadb-server-core mariadb-client-core"
+            ;;
     esac
     install_packages
     make_user
@@ -38,6 +44,7 @@ install_packages() {
     [ -n "$missing" ] || return 0
     say "installing$missing"
     refresh_lists
+    case $missing in *' postgresql'*) without_cluster ;; esac
     case $missing in *' caddy'*) without_caddy_unit apt_install $missing ;; *) apt_install $missing ;; esac
 }
 
@@ -60,6 +67,15 @@ without_caddy_unit() {
     if has_systemd; then
         as_root systemctl unmask -q caddy.service
         as_root systemctl disable -q caddy.service
+    fi
+}
+
+# The tests start databases of their own. Without a cluster Debian's package has nothing to start; what an administrator has decided stays.
+without_cluster() {
+    settings=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$settings" ]; then
+        apt_install postgresql-common
+        as_root sed -i 's/^#*create_main_cluster *=.*/create_main_cluster = false/' "$settings"
     fi
 }
 

@@ -12,18 +12,19 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, Struct
 
-from runner.contract import HOST_NAME
+from runner.contract import HOST_NAME, Protocol
 
 _ID = r"^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,63}$"
 
 
-class EgressEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class EgressEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One destination, behind `<index>.sock`. `address` is an operator's exception: dialled as it is, never resolved or judged."""
 
     index: Annotated[int, Meta(ge=0, le=9999)]
     name: Annotated[str, Meta(pattern=HOST_NAME)]
     port: Annotated[int, Meta(ge=1, le=65535)]
     plain: bool = False
+    protocol: Protocol = "http"
     address: str | None = None
 
     def __post_init__(self) -> None:

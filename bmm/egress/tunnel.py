@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from bmm.egress.database import DatabaseReader
 from bmm.egress.hello import HelloReader
 from bmm.egress.limits import Meter
 from bmm.egress.refused import Reason, Refused, alert, response
@@ -20,8 +21,11 @@ _TLS_RECORD = 22
 class Side(asyncio.Protocol):
     """One end. Until it has a peer, what arrives goes to `on_data`; afterwards straight to the peer's transport."""
 
-    def __init__(self, *, on_data: Callable[[bytes], None], count: Callable[[int], None], peer: "Side | None" = None) -> None:
-        self._on_data, self._count = on_data, count
+    def __init__(
+        self, *, on_data: Callable[[bytes], None], count: Callable[[int], None], peer: "Side | None" = None, joins: bool = True
+    ) -> None:
+        """`joins`: what the peer receives comes here from the start."""
+        self._on_data, self._count, self._joins = on_data, count, joins
         self.peer = peer
         self.ended = False
         self.transport: asyncio.Transport
@@ -29,7 +33,7 @@ class Side(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)  # uvloop's are not subclasses
-        if self.peer is not None:
+        if self.peer is not None and self._joins:
             self.peer.peer = self
 
     def data_received(self, data: bytes) -> None:
@@ -80,7 +84,8 @@ class Tunnel:
         self.began = self.active = time.monotonic()
         self._head = b""
         self._heard: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._reader = RequestReader() if entry.plain else HelloReader()
+        self._reader = _reader(entry)
+        self._server_first = entry.protocol == "mysql"
         self._client: Side
         self._upstream: Side | None = None
 
@@ -93,6 +98,10 @@ class Tunnel:
         loop = asyncio.get_running_loop()
         self._client = Side(on_data=self._listen, count=self._count_up)
         await loop.connect_accepted_socket(lambda: self._client, accepted)
+        if not self._server_first:
+            await self._listened()
+
+    async def _listened(self) -> None:
         try:
             async with asyncio.timeout(self.meter.rules.opening_seconds):
                 await self._heard
@@ -100,12 +109,20 @@ class Tunnel:
             raise Refused(Reason.NOT_ALLOWED, "the client did not say what it wants in time") from None
 
     async def carry(self, dialled: socket.socket) -> None:
-        """Connect both ends and return when both are closed."""
+        """Connect both ends and return when both are closed.
+
+        Raises:
+            Refused: as `hear`, where the server is the first to speak.
+        """
         loop = asyncio.get_running_loop()
         client = self._client
-        upstream = Side(on_data=self._listen, count=self._count_down, peer=client)
+        upstream = Side(on_data=self._listen, count=self._count_down, peer=client, joins=not self._server_first)
         await loop.create_connection(lambda: upstream, sock=dialled)
-        self._upstream, self.is_open = upstream, True
+        self._upstream = upstream
+        if self._server_first:
+            await self._listened()
+            client.peer = upstream
+        self.is_open = True
         self._count_up(len(self._head))
         upstream.transport.write(self._head)
         self._head = b""
@@ -124,7 +141,7 @@ class Tunnel:
         client = self._client
         if client.transport.is_closing():
             return
-        speaks_tls = not self.entry.plain and (not self._head or self._head[0] == _TLS_RECORD)
+        speaks_tls = self.entry.protocol == "http" and not self.entry.plain and (not self._head or self._head[0] == _TLS_RECORD)
         client.transport.write(alert(reason) if speaks_tls else response(reason))
         client.transport.write_eof()
         client.transport.resume_reading()
@@ -168,7 +185,7 @@ class Tunnel:
             self._heard.set_result(None)
 
     def _check(self, name: str) -> None:
-        allowed = (self.entry.name, self.entry.place) if self.entry.plain else (self.entry.name,)
+        allowed = (self.entry.name, self.entry.place) if self.entry.plain and self.entry.protocol == "http" else (self.entry.name,)
         if name.lower() not in allowed:
             raise Refused(Reason.WRONG_NAME, f"the client named {name[:300]!r}")
 
@@ -186,6 +203,12 @@ class Tunnel:
         self.active = time.monotonic()
         if self.meter.is_spent:
             self.cut("over the bytes of this day")
+
+
+def _reader(entry: EgressEntry) -> HelloReader | RequestReader | DatabaseReader:
+    if entry.protocol != "http":
+        return DatabaseReader(entry)
+    return RequestReader() if entry.plain else HelloReader()
 
 
 def _nothing() -> str:

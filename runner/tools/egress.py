@@ -46,6 +46,11 @@ def refused_by_alert(host: str, alert: str) -> ToolAnswer | None:
     return None if reason is None else _answer(host, _REFUSALS[reason])
 
 
+def sentence_of(what: str, reason: str) -> ToolAnswer:
+    """The answer for a refusal that was neither HTTP nor TLS; `what` was not reached."""
+    return _answer(what, _REFUSALS.get(reason, _REFUSALS["not_allowed"]))
+
+
 def _answer(host: str, refusal: _Refusal) -> ToolAnswer:
     if not refusal.final:
         return unreachable(host, refusal.sentence)

@@ -1,0 +1,144 @@
+"""Reads the catalogue of a MySQL or MariaDB in one transaction that only reads."""
+
+import asyncio
+import re
+import ssl
+from typing import Any
+
+import aiomysql
+import pymysql
+from pymysql.constants import CLIENT
+
+from bmm.errors import BadInput
+from bmm.sources.database.catalog import Catalog, Column, Family, Prepared, Table
+from bmm.sources.database.dialect import literal
+from bmm.sources.database.options import Options, Place
+from bmm.sources.database.trust import trust_of
+from runner.contract import Statement
+
+_SECONDS = 15.0
+_TABLES = """
+SELECT t.table_schema, t.table_name, t.table_type LIKE '%VIEW', t.table_comment, t.table_rows,
+       (SELECT count(*) FROM information_schema.key_column_usage r
+        WHERE r.referenced_table_schema = t.table_schema AND r.referenced_table_name = t.table_name)
+FROM information_schema.tables t WHERE t.table_schema IN ({schemas}) ORDER BY t.table_schema, t.table_name
+"""
+_COLUMNS = """
+SELECT c.table_schema, c.table_name, c.column_name, c.column_type, c.data_type, c.is_nullable = 'YES', coalesce(c.column_default, 'NULL') <> 'NULL',
+       c.extra, c.column_comment, c.column_key = 'PRI',
+       (SELECT max(s.cardinality) FROM information_schema.statistics s
+        WHERE s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = c.column_name AND s.seq_in_index = 1),
+       (SELECT r.referenced_table_name FROM information_schema.key_column_usage r WHERE r.table_schema = c.table_schema
+        AND r.table_name = c.table_name AND r.column_name = c.column_name AND r.referenced_table_name IS NOT NULL LIMIT 1)
+FROM information_schema.columns c WHERE c.table_schema IN ({schemas}) AND FIND_IN_SET('select', c.privileges)
+ORDER BY c.table_schema, c.table_name, c.ordinal_position
+"""
+_FAMILIES: dict[str, Family] = {
+    "tinyint": "integer", "smallint": "integer", "mediumint": "integer", "int": "integer", "bigint": "long", "year": "integer",
+    "float": "number", "double": "number", "decimal": "decimal", "char": "text", "varchar": "text", "tinytext": "text", "text": "text",
+    "mediumtext": "text", "longtext": "text", "enum": "text", "set": "text", "date": "date", "datetime": "timestamp",
+    "timestamp": "timestamp", "time": "time", "json": "json", "binary": "bytes", "varbinary": "bytes", "tinyblob": "bytes", "blob": "bytes",
+    "mediumblob": "bytes", "longblob": "bytes", "uuid": "uuid", "bit": "integer",
+}  # fmt: skip
+
+
+class _Connection(aiomysql.Connection):  # type: ignore[misc]
+    """aiomysql goes on without TLS where a server, or somebody between, does not offer it."""
+
+    async def _get_server_information(self) -> None:
+        await super()._get_server_information()
+        if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
+            raise BadInput("The database does not speak TLS; --tls off asks it without, if you trust the network between")
+
+
+async def read(place: Place, options: Options, queries: dict[str, Statement]) -> tuple[Catalog, dict[str, Prepared]]:
+    """The tables this user may read, and what the database says of the owner's queries.
+
+    Raises:
+        BadInput: it cannot be asked; in the database's words, without the password.
+    """
+    schemas = options.schemas or ((place.database,) if place.database else ())
+    if not schemas:
+        raise BadInput("The URL names no database; end it with /NAME, or give --schema NAME")
+    connection = _Connection(
+        host=place.host, port=place.port, user=place.user, password=place.password, db=place.database or None, charset="utf8mb4",
+        ssl=trust_of(place, options) if place.tls else None, connect_timeout=_SECONDS, autocommit=None,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(_SECONDS):
+            await connection._connect()
+    except (pymysql.err.Error, OSError, TimeoutError) as error:
+        raise BadInput(f"{place.host}:{place.port} cannot be asked: {_why(error)}") from error
+    try:
+        async with asyncio.timeout(2 * _SECONDS):
+            await connection.query("START TRANSACTION READ ONLY")
+            named = ", ".join(literal(schema, "mysql") for schema in schemas)
+            tables = await _rows(connection, _TABLES.format(schemas=named))
+            columns = await _rows(connection, _COLUMNS.format(schemas=named))
+            grants = await _rows(connection, "SHOW GRANTS")
+            prepared = {name: await _prepared(connection, statement) for name, statement in queries.items()}
+    except (pymysql.err.Error, TimeoutError) as error:
+        raise BadInput(f"The catalogue of {place.host} cannot be read: {_why(error)}") from error
+    finally:
+        await _ended(connection)
+    by_table: dict[tuple[str, str], list[tuple[Column, bool]]] = {}
+    for row in columns:
+        by_table.setdefault((row[0], row[1]), []).append((_column(row), bool(row[9])))
+    found = tuple(
+        Table(
+            schema=schema, name=name, is_view=bool(is_view), comment="" if is_view else comment or "", rows=None if is_view else rows,
+            columns=tuple(column for column, _ in by_table.get((schema, name), ())),
+            key=tuple(column.name for column, in_key in by_table.get((schema, name), ()) if in_key), referred=referred,
+        )
+        for schema, name, is_view, comment, rows, referred in tables
+    )  # fmt: skip
+    everything = any(" ON *.* " in grant and ("ALL PRIVILEGES" in grant or "FILE" in grant) for (grant,) in grants)
+    return Catalog(kind="mysql", tables=found, powerful="it may read and write files and everything else" if everything else ""), prepared
+
+
+async def _ended(connection: _Connection) -> None:
+    """Closed before the loop is: over TLS a polite end would wait for the other side."""
+    if connection._writer is not None:
+        connection._writer.transport.abort()
+        await asyncio.sleep(0.01)
+    connection.close()
+
+
+async def _rows(connection: _Connection, query: str) -> list[tuple[Any, ...]]:
+    cursor = await connection.cursor()
+    await cursor.execute(query)
+    return list(await cursor.fetchall())
+
+
+def _column(row: tuple[Any, ...]) -> Column:
+    _, _, name, declared, kind, nullable, has_default, extra, comment, _, distinct, refers = row
+    choices = _choices(declared) if kind == "enum" else ()
+    return Column(
+        name=name, declared=declared, family="boolean" if declared == "tinyint(1)" else _FAMILIES.get(kind, "other"),
+        nullable=bool(nullable), filled=bool(has_default) or "auto_increment" in extra.lower() or "DEFAULT_GENERATED" in extra,
+        computed="GENERATED" in extra.replace("DEFAULT_GENERATED", ""), comment=comment or "", choices=choices,
+        distinct=None if distinct is None else int(distinct), refers=refers or "",
+    )  # fmt: skip
+
+
+def _choices(declared: str) -> tuple[str, ...]:
+    """`enum('a','b''c')` as its values."""
+    return tuple(each.replace("''", "'") for each in re.findall(r"'((?:[^']|'')*)'", declared))
+
+
+async def _prepared(connection: _Connection, statement: Statement) -> Prepared:
+    # The server takes the text of a PREPARE apart without running it; it does not tell the types of parameters.
+    text = statement.with_each(lambda _: "?")
+    try:
+        await _rows(connection, f"PREPARE bmm_look FROM {literal(text, 'mysql')}")
+        await _rows(connection, "DEALLOCATE PREPARE bmm_look")
+    except pymysql.err.Error as error:
+        return Prepared(problem=_why(error))
+    return Prepared()
+
+
+def _why(error: Exception) -> str:
+    cause = error.__cause__ or error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({cause.verify_message}); give its authority's certificates with --trust FILE"
+    return str(error.args[-1]) if error.args else type(error).__name__

@@ -1,0 +1,34 @@
+"""Whom to trust when a database is asked over TLS: the same as the server that will ask it."""
+
+import ssl
+
+from bmm.errors import BadInput
+from bmm.sources.database.options import Options, Place
+
+
+class _Named(ssl.SSLContext):
+    """Verifies for the name the spec says, where another one is dialled."""
+
+    name: str
+
+    def wrap_bio(
+        self, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, server_side: bool = False, server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:  # fmt: skip
+        return super().wrap_bio(incoming, outgoing, server_side=server_side, server_hostname=self.name, session=session)
+
+
+def trust_of(place: Place, options: Options) -> ssl.SSLContext:
+    """Raises:
+    BadInput: what was given to trust are no certificates.
+    """
+    context = _Named(ssl.PROTOCOL_TLS_CLIENT)
+    context.name = place.name
+    try:
+        if options.trust:
+            context.load_verify_locations(cadata=options.trust)
+        else:
+            context.load_default_certs()
+    except ssl.SSLError as error:
+        raise BadInput("--trust must name a file of certificates (PEM)") from error
+    return context

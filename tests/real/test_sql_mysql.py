@@ -1,0 +1,239 @@
+"""`sql` tools on a real MariaDB, from a client through Caddy, the guard, the relay and the egress gateway."""
+
+import json
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.real.appliance import Box
+from tests.real.authority import Authority
+from tests.real.mariadb import PASSWORD, MariaDb
+from tests.real.sql_server import Asked, spec, tool
+
+TABLES = r"""
+CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
+CREATE TABLE things (id bigint PRIMARY KEY, name varchar(40) NOT NULL UNIQUE, price decimal(10,2), made date, seen datetime, mood enum('calm','busy'),
+  extra json, raw blob, at time, bits bit(3)) COMMENT 'Things we have';
+INSERT INTO things VALUES (1, 'one', 12.50, '2026-11-21', '2026-11-21 15:00:00', 'calm', '{"k": 1}', x'00ff', '15:00:01', b'101');
+INSERT INTO things (id, name) VALUES (9007199254740993, 'big ü 🙂');
+CREATE TABLE log (n int) ENGINE=MyISAM;
+CREATE FUNCTION burn() RETURNS int MODIFIES SQL DATA RETURN (SELECT 1);
+DELIMITER //
+CREATE OR REPLACE FUNCTION burn() RETURNS int MODIFIES SQL DATA BEGIN DELETE FROM things; INSERT INTO log VALUES (1); RETURN 1; END //
+DELIMITER ;
+CREATE USER reader IDENTIFIED BY 'a secret: \'\\ x'; GRANT ALL PRIVILEGES ON *.* TO reader;
+"""
+NAME = {"name": {"type": "string"}}
+TOOLS = (
+    tool("all_things", "SELECT * FROM things ORDER BY id;"),
+    tool("find", "SELECT id, name FROM things WHERE name = :name -- :not this\n AND ':nor' <> name", properties=NAME),
+    tool("echo", "SELECT :text AS text, :n AS n", properties={"text": {"type": "string"}, "n": {"type": "number"}}),
+    tool("page", "SELECT id FROM things ORDER BY id LIMIT :limit", properties={"limit": {"type": "integer", "default": 1}}),
+    tool("million", "SELECT seq AS n FROM seq_1_to_1000000"),
+    tool("limited", "SELECT seq AS n, repeat('x', 100) AS pad FROM seq_1_to_1000000 LIMIT 900000"),
+    tool("huge", "SELECT repeat('x', 15000000) AS a, repeat('y', 15000000) AS b"),
+    tool("slow", "SELECT sleep(60)", timeout=1),
+    tool("nap", "SELECT sleep(1.5), :n AS n", properties={"n": {"type": "integer"}}),
+    tool("burn", "SELECT burn()"),
+    tool("wrong", "SELECT * FROM nothing_here"),
+    tool("pid", "SELECT connection_id() AS pid"),
+    tool("insert", "INSERT INTO things (id, name) VALUES (:id, :name)", properties={"id": {"type": "integer"}, **NAME}, read_only=False),
+    tool("nap_and_insert", "INSERT INTO things (id, name) SELECT 7 + sleep(30), 'seven'", read_only=False, timeout=1),
+)
+
+
+@pytest.fixture(scope="module")
+def authority() -> Authority:
+    return Authority()
+
+
+@pytest.fixture(scope="module")
+def maria(authority: Authority) -> Iterator[MariaDb]:
+    with tempfile.TemporaryDirectory(prefix="my") as folder:
+        one = MariaDb(Path(folder), authority)
+        one.start()
+        one.sql(TABLES)
+        yield one
+        one.stop(signal.SIGKILL)
+
+
+def entry(maria: MariaDb, authority: Authority, **more: Any) -> dict[str, Any]:
+    one = {"kind": "mysql", "host": maria.host, "port": maria.port, "database": "shop", "user": "reader", "trust": authority.pem}
+    return {**one, **more}
+
+
+@pytest.fixture(scope="module")
+def box(box: Box, maria: MariaDb) -> Box:
+    """The appliance again, with an operator who vouches for the database's address and allows it without TLS."""
+    box.stop()
+    exceptions, plain = (json.loads(box.environ[name]) for name in ("BMM_EGRESS_EXCEPTIONS", "BMM_EGRESS_PLAIN_HTTP"))
+    place = f"{maria.host}:{maria.port}"
+    box.environ["BMM_EGRESS_EXCEPTIONS"] = json.dumps(exceptions | {place: "127.0.0.1"})
+    box.environ["BMM_EGRESS_PLAIN_HTTP"] = json.dumps([*plain, place])
+    box.serve()
+    return box
+
+
+@pytest.fixture(scope="module")
+def server(box: Box, maria: MariaDb, authority: Authority) -> Asked:
+    return Asked(box, "my", spec(entry(maria, authority), *TOOLS), PASSWORD)
+
+
+def test_rows_of_every_type(server: Asked) -> None:
+    one, big = server.rows("all_things")
+    assert one | {"extra": None} == {
+        "id": 1, "name": "one", "price": "12.50", "made": "2026-11-21", "seen": "2026-11-21T15:00:00", "mood": "calm", "extra": None,
+        "raw": "AP8=", "at": "15:00:01", "bits": 5,
+    }  # fmt: skip
+    assert (big["id"], big["name"]) == ("9007199254740993", "big ü 🙂")
+
+
+@pytest.mark.parametrize("text", ["", "'", "\\", "\\' OR 1=1 -- ", '"; DROP TABLE things; #', "%s %d", "ü🙂", "a\nb\x00c", "\u2019", "?:n"])
+def test_values_come_back_as_they_went(server: Asked, text: str) -> None:
+    assert server.rows("echo", text=text, n=-1.5) == [{"text": text, "n": -1.5}]
+
+
+def test_values_that_are_left_out(server: Asked) -> None:
+    assert server.rows("echo") == [{"text": None, "n": None}]
+    assert server.rows("page") == server.rows("page", limit=1.0) == [{"id": 1}]
+    assert server.rows("find", name="one") == [{"id": 1, "name": "one"}]
+
+
+def test_a_tool_that_reads_cannot_write(server: Asked, maria: MariaDb) -> None:
+    assert "may only read" in server.error("burn")
+    assert maria.sql("SELECT (SELECT count(*) FROM shop.things WHERE id = 1), (SELECT count(*) FROM shop.log)") == "1\t0"
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["SELECT 1 INTO OUTFILE 'x'", "SELECT 1 /*! INTO OUTFILE 'x' */", "SELECT 1; DROP TABLE things", "SET SESSION TRANSACTION READ WRITE",
+     "DELETE FROM things", "LOAD DATA INFILE 'x' INTO TABLE things", "CALL burn()", "SELECT 'it\\'; DROP TABLE things"],
+)  # fmt: skip
+def test_such_a_query_is_refused_before_anything_is_built(box: Box, maria: MariaDb, authority: Authority, query: str) -> None:
+    document = json.dumps(spec(entry(maria, authority), tool("x", query))).encode()
+    refused = box.bmm("deploy", "-", "--slug", "never", stdin=document, check=False)
+    assert refused.returncode == 2
+    assert "/tools/0/query" in refused.stderr
+
+
+def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, maria: MariaDb) -> None:
+    assert server.result("insert", id=3, name="three")["structuredContent"]["changed"] == 1
+    assert maria.sql("SELECT name FROM shop.things WHERE id = 3") == "three"
+    assert "must be unique" in server.error("insert", id=4, name="three")
+    assert "must be given" in server.error("insert", id=4)
+    maria.sql("DELETE FROM shop.things WHERE id = 3")
+
+
+def test_many_rows_are_cut_at_the_limits_and_the_answer_says_so(server: Asked) -> None:
+    for name in ("million", "limited", "million"):
+        began = time.monotonic()
+        result = server.result(name)
+        assert time.monotonic() - began < 5
+        assert (len(result["structuredContent"]["rows"]), result["structuredContent"]["truncated"]) == (200, True)
+    assert "more than 16 MiB" in server.error("huge")
+    assert server.rows("find", name="one")
+
+
+def test_a_slow_query_is_stopped_in_the_database_too(server: Asked, maria: MariaDb) -> None:
+    for name in ("slow", "nap_and_insert"):
+        began = time.monotonic()
+        assert "too long" in server.error(name) or "did not answer" in server.error(name)
+        assert time.monotonic() - began < 6
+    assert maria.sql("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(_0)%' AND info NOT LIKE '%processlist%'") == "0"
+    assert maria.sql("SELECT count(*) FROM shop.things WHERE id = 7") == "0"
+
+
+def test_no_more_than_four_connections_serve_many_calls_at_once(server: Asked, maria: MariaDb) -> None:
+    most = 0
+    done = threading.Event()
+
+    def watch() -> None:
+        nonlocal most
+        while not done.is_set():
+            most = max(most, int(maria.sql("SELECT count(*) FROM information_schema.processlist WHERE user = 'reader'")))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    with ThreadPoolExecutor(8) as calls:
+        found = list(calls.map(lambda n: server.rows("nap", n=n)[0]["n"], range(8)))
+    done.set()
+    watcher.join()
+    assert found == list(range(8))
+    assert most == 4
+
+
+def test_a_restart_of_the_database_costs_no_call_that_reads(server: Asked, maria: MariaDb) -> None:
+    server.rows("pid")
+    maria.stop()
+    assert "does not accept connections" in server.error("pid")
+    maria.start()
+    assert server.rows("pid")
+    maria.stop(signal.SIGKILL)
+    maria.start()
+    assert server.rows("find", name="one")
+
+
+def test_a_wrong_query_password_or_certificate_is_told_without_places_and_names(box: Box, server: Asked, maria: MariaDb, authority: Authority) -> None:
+    assert "nothing_here' doesn't exist" in server.error("wrong")
+    wrong = Asked(box, "wrong-my", spec(entry(maria, authority), TOOLS[1]), "not it").error("find", name="one")
+    assert "user or password" in wrong
+    assert not any(word in wrong for word in ("reader", "127.0.0.1", "not it", str(maria.port)))
+    stranger = Asked(box, "stranger-my", spec(entry(maria, authority, trust=Authority().pem), TOOLS[1]), PASSWORD)
+    assert "certificate is not trusted" in stranger.error("find", name="one")
+
+
+def test_without_tls_where_the_operator_allows_it(box: Box, maria: MariaDb, authority: Authority) -> None:
+    document = spec(entry(maria, authority, tls="off", trust=""), TOOLS[1], plain=True)
+    assert Asked(box, "plain-my", document, PASSWORD).rows("find", name="one")
+
+
+def test_a_database_compiles_to_tools_that_work(box: Box, maria: MariaDb, authority: Authority, tmp_path: Path) -> None:
+    maria.sql("USE shop; CREATE TABLE orders (id int AUTO_INCREMENT PRIMARY KEY, thing bigint NOT NULL, state enum('new','paid') NOT NULL DEFAULT 'new',"
+              "placed datetime, note varchar(100) COMMENT 'by hand', FOREIGN KEY (thing) REFERENCES things (id));"
+              "INSERT INTO orders (thing, state, placed, note) SELECT 1, if(seq % 2, 'new', 'paid'), '2026-01-01' + INTERVAL seq DAY, concat('n% ', seq)"
+              "FROM seq_1_to_100; ANALYZE TABLE orders, things")  # fmt: skip
+    (tmp_path / "trust.pem").write_text(authority.pem)
+    box.environ["MYSQL_PWD"] = PASSWORD
+    found = box.bmm(
+        "compile", "database", f"mariadb://reader@127.0.0.1:{maria.port}/shop", "--known-as", maria.host, "--trust", str(tmp_path / "trust.pem"),
+        "--writes", "orders", "--query", "by_state=SELECT count(*) AS n FROM orders WHERE state = :state", "--query", "broken=SELECT * FROM nowhere",
+    )  # fmt: skip
+    del box.environ["MYSQL_PWD"]
+    assert PASSWORD not in found.stdout + found.stderr
+    assert "GRANT SELECT ON `shop`.`orders`" in found.stderr
+    assert "nowhere' doesn't exist" in found.stderr
+    shop = Asked(box, "shop-my", json.loads(found.stdout), PASSWORD)
+    assert {row["table_name"] for row in shop.rows("list_tables")} == {"things", "orders", "log"}
+    assert next(row for row in shop.rows("describe_table", table="orders") if row["column_name"] == "note")["comment"] == "by hand"
+    assert shop.rows("get_orders", id=7)[0]["note"] == "n% 7"
+    assert [row["id"] for row in shop.rows("search_orders", state="paid", order_by="id", descending=True, limit=2)] == [100, 98]
+    assert [row["id"] for row in shop.rows("search_orders", placed_from="2026-04-11")] == [100]
+    for moment in ("2026-04-11T00:00:00Z", "2026-04-11T00:00:00+02:00", "tomorrow"):
+        assert "placed_from" in shop.error("search_orders", placed_from=moment), "the database would take it for something else, silently"
+    assert [row["id"] for row in shop.rows("search_orders", note_contains="% 50")] == [50]
+    assert shop.rows("count_orders", group_by="state") == [{"value": "new", "count": 50}, {"value": "paid", "count": 50}]
+    assert shop.rows("by_state", state="paid") == [{"n": 50}]
+    assert shop.result("insert_orders", thing=1, note="x")["structuredContent"]["changed"] == 1
+    (new,) = shop.rows("search_orders", note_contains="x")
+    assert shop.result("update_orders", id=new["id"], state="paid", confirm=True)["structuredContent"]["changed"] == 1
+    assert shop.result("update_orders", id=new["id"], state="paid", confirm=True)["structuredContent"]["changed"] == 1
+    assert shop.rows("get_orders", id=new["id"])[0]["state"] == "paid"
+    assert shop.result("delete_orders", id=new["id"], confirm=True)["structuredContent"]["changed"] == 1
+    assert shop.rows("get_orders", id=new["id"]) == []
+
+
+def test_a_database_that_offers_no_tls_is_not_asked_without(box: Box, maria: MariaDb, authority: Authority) -> None:
+    bare = Asked(box, "bare-my", spec(entry(maria, authority), TOOLS[1]), PASSWORD)
+    maria.stop()
+    maria.start(tls=False)
+    assert "does not speak TLS" in bare.error("find", name="one")
+    maria.stop()
+    maria.start()
+    assert bare.rows("find", name="one")

@@ -1,0 +1,250 @@
+"""What happens to values, limits, errors and sessions, apart from any database."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from runner.contract import Database, ServerSpec, SqlTool
+from runner.sql import moments
+from runner.sql.databases import Databases
+from runner.sql.errors import refused
+from runner.sql.mysql import literal
+from runner.sql.pool import MOST, Pool
+from runner.sql.postgresql import converted
+from runner.sql.session import Gathering, Lost, Query, Rows, SqlFailed
+from runner.sql.values import duration, plain
+from runner.statement import parse_query
+from runner.tools.http import Upstreams
+from runner.tools.outgoing import Refused
+from runner.tools.sql import answer
+
+DIGEST = "0" * 64
+TOOL = SqlTool(name="t", description="", input_schema={"type": "object"}, query="SELECT 1", database="main", max_rows=3, max_bytes=1000)
+
+
+def query(*, max_rows: int = 3, max_bytes: int = 1000, read_only: bool = True) -> Query:
+    statement = parse_query("SELECT 1", "postgresql")
+    return Query(statement=statement, values={}, read_only=read_only, seconds=1, max_rows=max_rows, max_bytes=max_bytes)
+
+
+@pytest.mark.parametrize(
+    ("value", "json"),
+    [
+        (True, True), (2**53 - 1, 2**53 - 1), (2**53, "9007199254740992"), (-(2**53), "-9007199254740992"), (1.5, 1.5), (float("nan"), "nan"),
+        (float("-inf"), "-inf"), (Decimal("1E+3"), "1000"), (Decimal("0.10"), "0.10"), (Decimal("NaN"), "NaN"), (b"\x00\xff", "AP8="),
+        (date(2026, 11, 21), "2026-11-21"), (datetime(2026, 11, 21, 15, tzinfo=UTC), "2026-11-21T15:00:00+00:00"), (time(15), "15:00:00"),
+        (datetime.max, "infinity"), (date.min, "-infinity"), (UUID(int=1), "00000000-0000-0000-0000-000000000001"), ([1, [None]], [1, [None]]),
+        ({"a": (Decimal(1),)}, {"a": ["1"]}), (timedelta(days=1, hours=2, microseconds=500), "P1DT2H0.0005S"),
+    ],
+)  # fmt: skip
+def test_values_become_exact_json(value: Any, json: Any) -> None:
+    assert plain(value) == json
+
+
+def test_durations_are_iso_8601() -> None:
+    assert [duration(timedelta(seconds=each)) for each in (0, 90, -1.5, 86400)] == ["PT0S", "PT1M30S", "-PT1.5S", "P1D"]
+
+
+def test_days_are_those_of_the_calendar() -> None:
+    epoch = date(2000, 1, 1).toordinal()
+    for known in (date.min, date(4, 2, 29), date(1999, 12, 31), date(2024, 2, 29), date.max):
+        assert moments.day(known.toordinal() - epoch) == known.isoformat()
+    # 400 years have the same days, whichever they are.
+    assert [moments.day(date.max.toordinal() - epoch + more) for more in (1, 60, 146_097)] == ["10000-01-01", "10000-02-29", "10399-12-31"]
+    assert [moments.day(1 - epoch - less) for less in (1, 366, 367)] == ["0001-12-31 BC", "0001-01-01 BC", "0002-12-31 BC"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "text"),
+    [
+        ((14, 3, 14_706_500_000), "P1Y2M3DT4H5M6.5S"), ((-14, 0, -1_500_000), "P-1Y-2MT-1.5S"), ((0, 0, 0), "PT0S"), ((0, 7, 0), "P7D"),
+        ((1, -1, 60_000_000), "P1M-1DT1M"),
+    ],
+)  # fmt: skip
+def test_a_duration_goes_both_ways(parts: tuple[int, int, int], text: str) -> None:
+    assert moments.duration(*parts) == text
+    assert moments.parts_of(text) == parts
+
+
+@pytest.mark.parametrize("text", ["", "P", "PT", "P1DT", "1 day", "P1H", "P1.5D"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=f"^{text}$"):
+        moments.parts_of(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "given"),
+    [
+        ("12", "int8", 12), (3.0, "int4", 3), (1, "numeric", Decimal(1)), (0.1, "numeric", Decimal("0.1")), (5, "text", "5"), (True, "text", "true"),
+        ("2026-11-21", "date", date(2026, 11, 21)), ("2026-11-21T15:00:00+02:00", "timestamp", datetime(2026, 11, 21, 13)),
+        ("2026-11-21T15:00:00", "timestamptz", datetime(2026, 11, 21, 15, tzinfo=UTC)), (["1", 2], "int4[]", [1, 2]), ({"a": 1}, "jsonb", '{"a":1}'),
+        ("AP8=", "bytea", b"\x00\xff"), (None, "date", None),
+    ],
+)  # fmt: skip
+def test_arguments_become_what_postgresql_wants(value: Any, kind: str, given: Any) -> None:
+    assert converted(value, kind, "x") == given
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [(True, "int4"), (1.5, "int8"), ("x", "date"), (1, "bool"), ("?", "bytea"), (1, "int4[]"), ("x", "numeric"), (5, "date")],
+)
+def test_arguments_that_do_not_fit_are_told_by_name(value: Any, kind: str) -> None:
+    with pytest.raises(SqlFailed, match="`x` must be "):
+        converted(value, kind, "x")
+
+
+@pytest.mark.parametrize(
+    ("value", "sql"),
+    [
+        (None, "NULL"), (True, "TRUE"), (-1, "(-1)"), (7, "7"), (1.5, "(1.5e0)"), (50.0, "50"), (-2.0, "(-2)"), (1e300, "(1e+300)"),
+        ("'\\", "_utf8mb4 X'275c' "), ([1], "_utf8mb4 X'5b315d' "),
+    ],
+)  # fmt: skip
+def test_mysql_literals_hold_nothing_that_a_server_could_misread(value: Any, sql: str) -> None:
+    assert literal(value) == sql
+
+
+def test_rows_are_cut_at_each_limit_and_the_answer_says_so() -> None:
+    by_rows = Gathering(query(), ("n", "n"))
+    assert [by_rows.add((n, n)) for n in range(5)] == [True, True, True, False, False]
+    assert by_rows.rows().rows[0] == {"n": 0, "n_2": 0}
+    shown = answer(TOOL, by_rows.rows())
+    assert "first 3 rows" in (shown.note or "")
+    assert shown.structured["truncated"] is True
+    by_bytes = Gathering(query(max_bytes=30), ("n",))
+    assert [by_bytes.add(("x" * 10,)) for _ in range(2)] == [True, False]
+    assert by_bytes.cut == "bytes"
+    exact = Gathering(query(), ("n",))
+    assert [exact.add((n,)) for n in range(3)] == [True] * 3
+    assert exact.rows().cut is None
+    assert answer(TOOL, exact.rows()).note is None
+
+
+def test_what_a_database_refuses_becomes_advice() -> None:
+    assert refused("23505", "duplicate key").code == "sql_conflict"
+    assert refused("22003", "").sentence == "A value does not fit its column or the calculation. Correct the arguments and call again."
+    assert refused("XX000", "").code == "sql_failed"
+    assert refused("42P01", 'relation "x"\ndoes not exist').sentence.endswith('The database said: relation "x" does not exist')
+
+
+class Fake:
+    """A session that does as it is told; real ones are in tests/real."""
+
+    def __init__(self, act: Callable[[], Any]) -> None:
+        self._act, self.usable, self.killed = act, True, False
+
+    async def run(self, query: Query) -> Rows:
+        await asyncio.sleep(0.01)
+        self._act()
+        return Gathering(query, ()).rows()
+
+    def kill(self) -> None:
+        self.usable, self.killed = False, True
+
+
+def test_a_pool_opens_at_most_four_sessions_and_keeps_them() -> None:
+    opened: list[Fake] = []
+
+    async def connect() -> Fake:
+        opened.append(Fake(lambda: None))
+        return opened[-1]
+
+    async def use() -> None:
+        pool = Pool(connect)
+        await asyncio.gather(*(pool.run(query()) for _ in range(20)))
+        await pool.run(query())
+        pool.close()
+
+    asyncio.run(use())
+    assert len(opened) == MOST
+    assert all(session.killed for session in opened)
+
+
+def test_calls_that_are_cancelled_while_they_wait_cost_no_place() -> None:
+    opened: list[Fake] = []
+
+    async def connect() -> Fake:
+        opened.append(Fake(lambda: None))
+        return opened[-1]
+
+    async def use() -> None:
+        pool = Pool(connect)
+        calls = [asyncio.ensure_future(pool.run(query())) for _ in range(1000)]
+        await asyncio.sleep(0.03)
+        for call in calls[1::2]:
+            call.cancel()
+        done = await asyncio.gather(*calls, return_exceptions=True)
+        assert all(isinstance(each, Rows) for each in done[::2])
+        assert sum(isinstance(each, asyncio.CancelledError) for each in done) > 400
+        await asyncio.gather(*(pool.run(query()) for _ in range(MOST)))
+        pool.close()
+
+    asyncio.run(use())
+    assert len(opened) <= 2 * MOST  # a session whose call was cancelled is not used again
+
+
+@pytest.mark.parametrize(("read_only", "survives"), [(True, True), (False, False)])
+def test_only_a_query_that_reads_is_asked_again_on_a_new_session(read_only: bool, survives: bool) -> None:
+    down = False
+    opened: list[Fake] = []
+
+    async def connect() -> Fake:
+        number = len(opened)
+
+        def act() -> None:
+            if down and number == 0:
+                opened[0].usable = False
+                raise Lost
+
+        opened.append(Fake(act))
+        return opened[-1]
+
+    async def use() -> None:
+        nonlocal down
+        pool = Pool(connect)
+        await pool.run(query())
+        down = True
+        await pool.run(query(read_only=read_only))
+
+    if survives:
+        asyncio.run(use())
+        assert len(opened) == 2
+    else:
+        with pytest.raises(Lost):
+            asyncio.run(use())
+
+
+def test_a_database_is_asked_in_its_own_thread_and_says_what_is_wrong(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / DIGEST) as db:
+        db.execute("CREATE TABLE t (n int)")
+        db.executemany("INSERT INTO t VALUES (?)", [(n,) for n in range(10)])
+    known = tuple(Database(name=name, kind="sqlite", file=file) for name, file in (("main", DIGEST), ("gone", "1" * 64)))
+    databases = Databases(ServerSpec(name="x", databases=known), ways=Upstreams((), egress=tmp_path), secrets={}, files=tmp_path)
+
+    def asked(text: str, **values: object) -> Query:
+        statement = parse_query(text, "sqlite")
+        return Query(statement=statement, values=values, read_only=True, seconds=0.5, max_rows=3, max_bytes=1000)
+
+    async def refused(database: str, text: str) -> str:
+        with pytest.raises(Refused) as error:
+            await databases.ask(database, asked(text))
+        assert str(tmp_path) not in error.value.message
+        return error.value.code
+
+    async def use() -> None:
+        assert (await databases.ask("main", asked("SELECT n FROM t WHERE n < :most", most=2))).rows == ({"n": 0}, {"n": 1})
+        assert (await databases.ask("main", asked("SELECT n FROM t"))).cut == "rows"
+        assert await refused("main", "SELECT * FROM nothing") == "sql_wrong"
+        assert await refused("main", "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) FROM n") == "sql_timeout"
+        assert await refused("gone", "SELECT 1") == "sql_unavailable"
+        databases.close()
+
+    asyncio.run(use())
