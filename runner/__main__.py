@@ -1,4 +1,5 @@
-"""`python -m runner guard` serves a container; `… call` makes one request by hand, `… schema` prints a spec's JSON Schema."""
+"""`python -m runner guard` serves a container and starts `… worker` for tools that are code; `… call` and `… dev` run tools by hand,
+`… schema` prints a spec's JSON Schema."""
 
 import os
 import signal
@@ -13,6 +14,14 @@ def main(argv: list[str]) -> int:
             from runner.guard.main import main as guard
 
             return guard(rest)
+        case ["worker", *rest]:
+            from runner.worker.main import main as worker
+
+            return worker(rest)
+        case ["dev", *rest]:
+            from runner.dev import main as dev
+
+            return dev(rest)
         case ["call", *rest]:
             from runner.call import main as call
 
@@ -24,7 +33,7 @@ def main(argv: list[str]) -> int:
 
             sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec_schema()), indent=2).decode() + "\n")
             return 0
-    sys.stderr.write("usage: python -m runner guard|call|schema …\n")
+    sys.stderr.write("usage: python -m runner guard|worker|call|dev|schema …\n")
     return 2
 
 

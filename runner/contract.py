@@ -10,6 +10,9 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta, Struct
 
+from runner.database import DATABASE_NAME as DATABASE_NAME
+from runner.database import MAX_DATABASES, problem_of_database, problem_of_query
+from runner.database import Database as Database
 from runner.http_request import Answer as Answer
 from runner.http_request import BasicCredential as BasicCredential
 from runner.http_request import BearerCredential as BearerCredential
@@ -30,6 +33,10 @@ from runner.offers import ResourceTemplate as ResourceTemplate
 from runner.reports import CallEvent as CallEvent
 from runner.reports import Event as Event
 from runner.reports import LogEvent as LogEvent
+from runner.statement import DatabaseKind as DatabaseKind
+from runner.statement import Statement as Statement
+from runner.statement import StatementError as StatementError
+from runner.statement import parse_query as parse_query
 
 JsonSchema = dict[str, Any]
 """A JSON Schema (2020-12) as decoded JSON: its shape is open by definition."""
@@ -39,8 +46,10 @@ SECRET_KEY = r"^[A-Z][A-Z0-9_]{0,63}$"  # noqa: S105 - the pattern of a name
 SCOPE_NAME = r"^[a-z][a-z0-9_.:-]{0,63}$"
 # One label of letters, digits and hyphens, or several joined by dots; ASCII only (names in other scripts are written as xn--).
 HOST_NAME = r"^(?=.{1,253}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$"
+Protocol = Literal["http", "postgresql", "mysql"]
 MAX_TOOLS = 1000
 MAX_HOSTS = 64
+MAX_CODE_BYTES = 256 * 1024
 
 
 class SpecError(ValueError):
@@ -90,18 +99,28 @@ class HttpTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omi
 
 
 class SqlTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="sql", tag_field="kind"):
-    """A declared query with named parameters."""
+    """A declared query: one statement, values as `:name`. What is not given is NULL; the database ends it after `timeout` seconds."""
 
     query: str
     database: str
+    """The name of one of the spec's databases."""
+    read_only: bool = True
+    """Whether the database is told to refuse every change."""
+    timeout: Annotated[float, Meta(gt=0, le=30)] = 10.0
+    max_rows: Annotated[int, Meta(ge=1, le=1000)] = 200
+    max_bytes: Annotated[int, Meta(ge=1000, le=1_000_000)] = 100_000
+    """Of the rows as JSON."""
 
 
 class PythonTool(_Tool, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="python", tag_field="kind"):
-    """Code: `async def run(args, ctx)`."""
+    """Code: `async def run(args, ctx)`, which runs in a worker process (docs/write-a-tool-by-hand.md)."""
 
-    code: str
+    code: Annotated[str, Meta(min_length=1, max_length=MAX_CODE_BYTES)]
+    timeout: Annotated[float, Meta(gt=0, le=60)] = 30.0
 
 
+BUILTIN_ECHO = "builtin:echo"
+"""The one `code` that is none: a tool of the guard's own, which benchmarks measure with."""
 Tool = HttpTool | SqlTool | PythonTool
 
 
@@ -114,11 +133,12 @@ class SecretNeed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
 
 
 class AllowedHost(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One destination the server may reach: exactly this name and port. `plain` allows HTTP without TLS."""
+    """One destination the server may reach: exactly this name and port, in this protocol. `plain` allows it without TLS."""
 
     name: Annotated[str, Meta(pattern=HOST_NAME)]
     port: Annotated[int, Meta(ge=1, le=65535)] = 443
     plain: bool = False
+    protocol: Protocol = "http"
     reason: str = ""
 
 
@@ -145,6 +165,7 @@ class ServerSpec(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, 
     instructions: str = ""
     secrets: tuple[SecretNeed, ...] = ()
     hosts: Annotated[tuple[AllowedHost, ...], Meta(max_length=MAX_HOSTS)] = ()
+    databases: Annotated[tuple[Database, ...], Meta(max_length=MAX_DATABASES)] = ()
     scopes: tuple[Scope, ...] = ()
     resources: Annotated[tuple[Resource, ...], Meta(max_length=MAX_OFFERS)] = ()
     resource_templates: Annotated[tuple[ResourceTemplate, ...], Meta(max_length=MAX_OFFERS)] = ()
@@ -159,6 +180,9 @@ class Entry(Struct, frozen=True, kw_only=True):
     name: str
     port: int
     plain: bool = False
+    protocol: Protocol = "http"
+    recorded: bool = False
+    """It leads to the recorder of a trial, which takes without TLS what would be HTTPS."""
 
 
 class Manifest(Struct, frozen=True, kw_only=True):
@@ -245,6 +269,9 @@ def check_spec(spec: ServerSpec) -> None:
     for number, host in enumerate(spec.hosts):
         if _looks_like_an_address(host.name):
             raise SpecError(f"{host.name} is an address; a host must be a name", f"/hosts/{number}/name")
+    _unique("database", "/databases", "name", [database.name for database in spec.databases])
+    for number, database in enumerate(spec.databases):
+        _check_database(database, spec, f"/databases/{number}")
     for number, tool in enumerate(spec.tools):
         _check_tool(tool, spec, f"/tools/{number}")
     if fault := fault_of(spec.resources, spec.resource_templates, spec.prompts):
@@ -282,6 +309,30 @@ def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
         raise SpecError(message, f"{pointer}/meta/ui/resourceUri")
     if isinstance(tool, HttpTool):
         _check_http_tool(tool, spec, pointer)
+    if isinstance(tool, SqlTool):
+        _check_sql_tool(tool, spec, pointer)
+
+
+def _check_database(database: Database, spec: ServerSpec, pointer: str) -> None:
+    if (problem := problem_of_database(database)) is not None:
+        raise SpecError(problem[0], f"{pointer}/{problem[1]}")
+    if database.kind == "sqlite":
+        return
+    place, plain = (database.host, database.reached_port, database.kind), database.tls == "off"
+    if not any((host.name, host.port, host.protocol) == place and (host.plain or not plain) for host in spec.hosts):
+        how = f"{database.kind} {'without' if plain else 'over'} TLS"
+        raise SpecError(f"{database.host}:{database.reached_port} is reached by {how}, which /hosts does not allow", f"{pointer}/host")
+    if database.password is not None and database.password not in {secret.key for secret in spec.secrets}:
+        raise SpecError(f"the password of {database.name!r} is the secret {database.password}, which /secrets does not list", f"{pointer}/password")
+
+
+def _check_sql_tool(tool: SqlTool, spec: ServerSpec, pointer: str) -> None:
+    kind = {database.name: database.kind for database in spec.databases}.get(tool.database)
+    if kind is None:
+        raise SpecError(f"tool {tool.name!r} asks the database {tool.database!r}, which /databases does not list", f"{pointer}/database")
+    arguments = frozenset(tool.input_schema.get("properties", {}))
+    if (problem := problem_of_query(tool.query, kind, read_only=tool.read_only, arguments=arguments)) is not None:
+        raise SpecError(f"the query of tool {tool.name!r} cannot be used: {problem}", f"{pointer}/query")
 
 
 def _check_http_tool(tool: HttpTool, spec: ServerSpec, pointer: str) -> None:
@@ -289,7 +340,7 @@ def _check_http_tool(tool: HttpTool, spec: ServerSpec, pointer: str) -> None:
         name, port, plain = reached_host(tool.server)
     except SpecError as error:
         raise SpecError(error.message, f"{pointer}/server") from None
-    if not any((host.name, host.port) == (name, port) and (host.plain or not plain) for host in spec.hosts):
+    if not any((host.name, host.port, host.protocol) == (name, port, "http") and (host.plain or not plain) for host in spec.hosts):
         kind = "plain HTTP" if plain else "HTTPS"
         raise SpecError(f"tool {tool.name!r} calls {name}:{port} over {kind}, which /hosts does not allow", f"{pointer}/server")
     in_template = set(re.findall(r"\{([^{}]+)\}", tool.path))

@@ -41,8 +41,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _document(name: str) -> bytes | None:
     """The spec with the files it names; None where the runner can read it by itself, or can say why not."""
-    from bmm.cli.spec_files import with_files
+    from bmm.cli.spec_files import spec_file, with_files
 
+    name = spec_file(name)
     if name == "-":
         return None
     try:

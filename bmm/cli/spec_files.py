@@ -1,15 +1,20 @@
-"""Files beside a spec: a resource may say `file` instead of `text` or `blob`, and the command line puts the content in its place."""
+"""Files beside a spec: what may be long stands in a file of its own, and the command line puts the content in the place of `file`.
+
+A resource says `file` instead of `text` or `blob`, a Python tool instead of `code`. A spec that is a folder is its `spec.json`.
+"""
 
 import base64
 import mimetypes
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from bmm.errors import BadInput
-from runner.contract import MAX_CONTENT_BYTES
+from runner.contract import MAX_CODE_BYTES, MAX_CONTENT_BYTES
 
+SPEC_FILE = "spec.json"
 # The built-in table only, so that the same spec means the same everywhere; it lacks some that guides are written in.
 _TYPES = mimetypes.MimeTypes()
 for _type, _suffix in (
@@ -21,61 +26,76 @@ for _type, _suffix in (
     _TYPES.add_type(_type, _suffix)
 
 
+def spec_file(name: str) -> str:
+    """The file that holds the spec: of a folder its `spec.json`, anything else itself."""
+    return str(Path(name) / SPEC_FILE) if name != "-" and Path(name).is_dir() else name
+
+
 def with_files(document: bytes, name: str) -> bytes:
     """The spec with the content of its files in it; `name` is where the spec was read, `-` for standard input.
 
     A document that is no spec at all comes back as it is: who reads it next says what is wrong.
 
     Raises:
-        BadInput: a file lies outside the spec's folder, cannot be read, is too large, or came with a spec from standard input.
+        BadInput: a file lies outside the spec's folder, cannot be read, is too large, is not what its place needs, or came with a
+            spec from standard input.
     """
     try:
         spec = msgspec.json.decode(document)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return document
-    resources = spec.get("resources") if isinstance(spec, dict) else None
-    named = [
-        (number, each)
-        for number, each in enumerate(resources if isinstance(resources, list) else ())
-        if isinstance(each, dict) and "file" in each
-    ]
-    if not named:
-        return document
-    for number, resource in named:
-        pointer = f"/resources/{number}/file"
-        if name == "-":
-            raise BadInput(
-                "A spec from standard input has no folder to take files from; give its file name to the command", pointer=pointer
-            )
-        if "text" in resource or "blob" in resource:
-            raise BadInput("A resource has one of file, text and blob; take out the others", pointer=pointer)
-        resource.update(_content(Path(name).parent, resource.pop("file"), resource, pointer))
-    return msgspec.json.encode(spec)
+    changed = False
+    for field, (instead, fill) in _PLACES.items():
+        listed = spec.get(field) if isinstance(spec, dict) else None
+        for number, each in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(each, dict) and "file" in each:
+                pointer = f"/{field}/{number}/file"
+                if name == "-":
+                    raise BadInput("A spec from standard input has no folder to take files from; give its file name to the command", pointer=pointer)
+                if any(other in each for other in instead):
+                    raise BadInput(f"Give one of {', '.join(('file', *instead[:-1]))} and {instead[-1]}; take out the rest", pointer=pointer)
+                file = each.pop("file")
+                fill(each, file, _read(Path(name).parent, file, pointer), pointer)
+                changed = True
+    return msgspec.json.encode(spec) if changed else document
 
 
-def _content(folder: Path, file: object, resource: dict[str, Any], pointer: str) -> dict[str, str]:
+def _content(resource: dict[str, Any], file: str, content: bytes, pointer: str) -> None:
     """`text` where it is UTF-8, else `blob`; and the type its name suggests, where the spec gives none."""
-    if not isinstance(file, str) or not file or "\0" in file:
-        raise BadInput("A file is named by its path, relative to the spec", pointer=pointer)
-    content = _read(folder, file, pointer)
-    found: dict[str, str] = {}
     guessed, packed = _TYPES.guess_type(Path(file).name)
     # An MCP App has one type, which the server fills in.
     if guessed and not packed and not resource.get("mime_type") and not str(resource.get("uri")).startswith("ui://"):
-        found["mime_type"] = guessed
+        resource["mime_type"] = guessed
     try:
         if b"\0" in content:
             raise ValueError
-        found["text"] = content.decode()
+        resource["text"] = content.decode()
     except ValueError:
-        found["blob"] = base64.b64encode(content).decode()
-    if len(content if "text" in found else found["blob"]) > MAX_CONTENT_BYTES:
+        resource["blob"] = base64.b64encode(content).decode()
+    if len(resource.get("blob", content)) > MAX_CONTENT_BYTES:
         raise BadInput(f"{file} is too large: one content has at most {MAX_CONTENT_BYTES:,} bytes, binary ones as base64", pointer=pointer)
-    return found
 
 
-def _read(folder: Path, file: str, pointer: str) -> bytes:
+def _code(tool: dict[str, Any], file: str, content: bytes, pointer: str) -> None:
+    if len(content) > MAX_CODE_BYTES:
+        raise BadInput(f"{file} is too large: the code of one tool has at most {MAX_CODE_BYTES:,} bytes", pointer=pointer)
+    try:
+        tool["code"] = content.decode()
+    except UnicodeDecodeError:
+        raise BadInput(f"{file} is not text in UTF-8", pointer=pointer) from None
+
+
+_PLACES: dict[str, tuple[tuple[str, ...], Callable[[dict[str, Any], str, bytes, str], None]]] = {
+    "resources": (("text", "blob"), _content),
+    "tools": (("code",), _code),
+}
+"""Which list of the spec: the fields that `file` stands for, and what puts the content there."""
+
+
+def _read(folder: Path, file: object, pointer: str) -> bytes:
     """At most one byte more than a content may have."""
+    if not isinstance(file, str) or not file or "\0" in file:
+        raise BadInput("A file is named by its path, relative to the spec", pointer=pointer)
     try:
         home = folder.resolve(strict=True)
         path = (home / file).resolve(strict=True)

@@ -35,11 +35,12 @@ ALLOWED: dict[str, str] = {
     "processes": """
         execve execveat exit exit_group fork vfork wait4 waitid kill tkill tgkill pidfd_open pidfd_send_signal getpid getppid gettid
         getpgid getpgrp getsid setpgid setsid getuid geteuid getgid getegid getresuid getresgid getgroups getrlimit setrlimit prlimit64
-        getrusage getpriority capget prctl arch_prctl
+        getrusage getpriority setpriority capget prctl arch_prctl
     """,
+    # Without privileges a priority only goes down: the guard lets a worker that computes for long give way.
     "threads": """
         futex get_robust_list set_robust_list set_tid_address rseq getcpu sched_yield sched_getaffinity sched_getattr sched_getparam
-        sched_getscheduler sched_get_priority_max sched_get_priority_min
+        sched_getscheduler sched_setscheduler sched_get_priority_max sched_get_priority_min
     """,
     "signals": """
         rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_tgsigqueueinfo

@@ -10,11 +10,12 @@ import socket
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 import uvloop
 
-from runner.contract import Confidential, ServerSpec, SpecError, decode_spec
+from runner.contract import Confidential, PythonTool, ServerSpec, SpecError, decode_spec
 from runner.guard.app import Guard
 from runner.guard.asking import ANSWER_SECONDS, Asking
 from runner.guard.calls import Calls
@@ -36,6 +37,9 @@ from runner.protocol.tools import catalogue
 from runner.tools.http import Upstreams
 from runner.tools.registry import KindNotRunnable, RegisteredTool, registered
 
+if TYPE_CHECKING:
+    from runner.tools.python import Services
+
 PUBLIC, EVENTS, READY, CONFIDENTIAL, PRIVATE = 3, 4, 5, 6, 7
 CANNOT_START = 78
 _PR_SET_DUMPABLE = 4
@@ -54,12 +58,13 @@ def main(argv: list[str] | None = None) -> int:
         control = Control(options.control, log=lambda text: events.log("warning", text, at=time.time()), now=time.monotonic())
         spec = decode_spec((options.app / "spec.json").read_bytes())
         upstreams = Upstreams(control.manifest.entries, egress=options.egress)
-        tools = registered(spec, secrets=confidential.secrets, upstreams=upstreams)
+        code = _code(spec, upstreams, confidential.secrets, events)
+        tools = registered(spec, secrets=confidential.secrets, upstreams=upstreams, code=code)
     except (ControlError, SpecError, KindNotRunnable, OSError, ValueError) as error:
         events.log("error", f"the server cannot start: {error}", at=time.time())
         return CANNOT_START
     events.version = control.manifest.version
-    uvloop.run(_serve(control, spec, tools, upstreams, events, state_key=confidential.state_key, options=options))
+    uvloop.run(_serve(control, spec, tools, upstreams, events, code, state_key=confidential.state_key, options=options))
     return 0
 
 
@@ -98,6 +103,7 @@ async def _serve(
     tools: dict[str, RegisteredTool],
     upstreams: Upstreams,
     events: EventLog,
+    code: "Services | None",
     *,
     state_key: bytes,
     options: argparse.Namespace,
@@ -157,10 +163,27 @@ async def _serve(
     await server.stop()
     flushing.cancel()
     await asyncio.wait([warming])
+    if code is not None:
+        await code.pool.close()
     await upstreams.close()
     events.log("info", f"version {manifest.version} has stopped", at=time.time())
 
 
+def _code(spec: ServerSpec, upstreams: Upstreams, secrets: dict[str, str], events: EventLog) -> "Services | None":
+    """What runs tools that are code; a spec without any loads nothing of it."""
+    if not any(isinstance(tool, PythonTool) for tool in spec.tools):
+        return None
+    from runner.tools.pool import Pool
+    from runner.tools.python import Services
+
+    pool = Pool(log=lambda level, text: events.log(level, text, at=time.time()))
+    return Services(
+        spec,
+        pool,
+        upstreams=upstreams,
+        secrets=secrets,
+        log=lambda level, text, tool: events.log(level, text, at=time.time(), tool=tool),
+    )
 def _revoked(control: Control) -> frozenset[str]:
     # A stream outlasts the request that opened it: nobody else may be looking.
     control.look(time.monotonic())

@@ -49,6 +49,10 @@ class Unanswered(Exception):
 class Context(Protocol):
     """Given to every run of a tool."""
 
+    @property
+    def modern(self) -> bool:
+        """Whether the client speaks 2026-07-28, or an older version."""
+
     def can(self, capability: Capability) -> bool:
         """Whether the client has said that it answers such questions."""
 

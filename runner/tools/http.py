@@ -41,7 +41,7 @@ class Upstreams:
     def destination(self, server: str) -> Destination | None:
         """Where the requests of a tool with this base URL go; None when its owner has not allowed it."""
         name, port, plain = reached_host(server)
-        if (name, port) not in self._entries:
+        if (name, port) not in self._entries or self._entries[name, port][0].protocol != "http":
             return None
         if (name, port, plain) not in self._destinations:
             entry, socket = self._entries[name, port]
@@ -53,6 +53,11 @@ class Upstreams:
         name, port, plain = reached_host(server)
         entry, _ = self._entries.get((name, port), (None, ""))
         return self.destination(server) if entry is not None and (entry.plain or not plain) else None
+
+    def way(self, name: str, port: int) -> str | None:
+        """The socket that leads to exactly this place; None where the owner has not allowed it."""
+        found = self._entries.get((name, port))
+        return None if found is None else found[1]
 
     @cached_property
     def trust(self) -> ssl.SSLContext:

@@ -2,16 +2,22 @@
 
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from runner.contract import HttpTool, JsonSchema, PythonTool, ServerSpec, Tool
+from runner.contract import BUILTIN_ECHO, HttpTool, JsonSchema, ServerSpec, SqlTool, Tool
+from runner.sql.databases import Databases
+from runner.tools.builtin import Echo
 from runner.tools.confirm import property_of
 from runner.tools.context import Context
 from runner.tools.http import HttpRunner, Upstreams
+from runner.tools.queries import Queries
 from runner.tools.result import ToolAnswer
+from runner.tools.sql import SqlRunner
 
 if TYPE_CHECKING:
     from runner.tools.arguments import Checker
+    from runner.tools.python import Services
 
 
 class KindNotRunnable(ValueError):
@@ -67,26 +73,26 @@ def _checker(schema: JsonSchema) -> "Checker":
     return Checker(schema)
 
 
-def registered(spec: ServerSpec, *, secrets: Mapping[str, str], upstreams: Upstreams) -> dict[str, RegisteredTool]:
-    """Every tool of a spec by its name.
+def registered(
+    spec: ServerSpec, *, secrets: Mapping[str, str], upstreams: Upstreams, files: Path = Path("/app/files"), code: "Services | None" = None
+) -> dict[str, RegisteredTool]:
+    """Every tool of a spec by its name. `files` holds what was uploaded with the spec; `code` runs python tools.
 
     Raises:
         KindNotRunnable: names the first tool that cannot run.
     """
     tools: dict[str, RegisteredTool] = {}
+    databases = Databases(spec, ways=upstreams, secrets=secrets, files=files)
     for tool in spec.tools:
         if isinstance(tool, HttpTool):
-            tools[tool.name] = RegisteredTool(tool, HttpRunner(tool, upstreams, secrets))
-        elif isinstance(tool, PythonTool) and (found := _builtin(tool.code)) is not None:
-            tools[tool.name] = RegisteredTool(tool, found)
+            runner: Runner = HttpRunner(tool, upstreams, secrets)
+        elif isinstance(tool, SqlTool):
+            runner = SqlRunner(tool, databases)
+        elif tool.code == BUILTIN_ECHO:
+            runner = Echo()
+        elif code is not None:
+            runner = code.runner(tool, Queries(databases))
         else:
-            kind = type(tool).__struct_config__.tag
-            raise KindNotRunnable(f"tool {tool.name!r} is of kind {kind}, and only http tools run yet")
+            raise KindNotRunnable(f"tool {tool.name!r} is code, and there is nothing here that runs it")
+        tools[tool.name] = RegisteredTool(tool, runner)
     return tools
-
-
-def _builtin(code: str) -> Runner | None:
-    # Only one server has such tools, and a start is import time.
-    from runner.tools.builtin import builtin
-
-    return builtin(code)

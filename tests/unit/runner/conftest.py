@@ -1,9 +1,11 @@
 """Guards for tests: one shared by a module's tests, or a fresh home to start others in."""
 
+import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from tests.unit.runner.guarded import Client, GuardProcess, Home, http_tool, spec
 
@@ -42,3 +44,13 @@ def start() -> Iterator[Callable[..., GuardProcess]]:
         guard.stop()
     for home in homes:
         home.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
+    """Run a test that is a coroutine, on the loop the guard uses."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    names = inspect.signature(pyfuncitem.obj).parameters
+    uvloop.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True

@@ -10,10 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from runner.contract import PythonTool, SqlTool, encode_spec
+from runner.contract import SqlTool, encode_spec
 from tests.unit.runner.guarded import KEY, Client, GuardProcess, Home, ask, eventually, jwks, spec
 
-PYTHON = PythonTool(name="code", description="d", input_schema={"type": "object"}, code="async def run(args, ctx): ...")
 SQL = SqlTool(name="query", description="d", input_schema={"type": "object"}, query="select 1", database="db")
 WEAK = {"keys": [{"kty": "RSA", "kid": "k1", "e": "AQAB", "n": "u" * 170 + "w"}]}
 
@@ -44,8 +43,7 @@ def test_a_request_that_came_before_the_guard_is_answered(start: Callable[..., G
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        pytest.param("app/spec.json", encode_spec(spec(PYTHON)), "tool 'code' is of kind python, and only http tools run yet", id="python"),
-        pytest.param("app/spec.json", encode_spec(spec(SQL)), "tool 'query' is of kind sql, and only http tools run yet", id="sql"),
+        pytest.param("app/spec.json", encode_spec(spec(SQL)), "asks the database 'db', which /databases does not list", id="sql"),
         pytest.param("app/spec.json", b"{}", "missing required field", id="not a spec"),
         pytest.param("app/spec.json", None, "spec.json", id="no spec"),
         pytest.param("control/manifest.json", b"{", "control", id="not a manifest"),

@@ -1,0 +1,105 @@
+"""`bmm dev`: the tools of a folder at a prompt, read again when a file changes."""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+
+from bmm.cli.call import _environment
+from bmm.config import Config
+from bmm.errors import BadInput, BmmError
+
+HELP = "call the tools of a folder (or a spec) from a prompt, without deploying; changes count at once"
+EXAMPLE = """bmm dev hello
+  bmm dev hello --call 'count_words {"text": "one two"}'
+
+Code runs in the same worker process and under the same limits as in a container, but beside your own files, which it can read, and HTTP
+requests leave from this machine. Secrets are taken from environment variables of the same name, or from a file of KEY=value lines."""
+_LOOK_SECONDS = 0.2
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="FOLDER", help="a folder with spec.json, or a spec")
+    parser.add_argument("--secrets", metavar="FILE", help="lines of KEY=value")
+    parser.add_argument("--call", metavar="LINE", help="one call as at the prompt, then end; the exit code says how it went")
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    with tempfile.TemporaryDirectory(prefix="bmm-dev-") as place:
+        spec = Path(place) / "spec.json"
+        source = _Source(args.folder, spec)
+        source.write()
+        options = ["--spec", str(spec)]
+        options += ["--secrets", args.secrets] if args.secrets else []
+        options += ["--call", args.call] if args.call else []
+        for destination, address in config.egress_exceptions.items():
+            options += ["--resolve", f"{destination}={address}"]
+        if not args.call:
+            print("This runs outside of a container: code can read your files, and requests leave from this machine.", file=sys.stderr)
+        # -P: a folder named `runner` where the person happens to be must not be imported instead.
+        running = subprocess.Popen([sys.executable, "-P", "-m", "runner", "dev", *options], env=_environment())
+        ended = threading.Event()
+        watching = threading.Thread(target=source.watch, args=(ended,), daemon=True)
+        watching.start()
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            return running.wait()
+        finally:
+            ended.set()
+            watching.join()
+
+
+class _Source:
+    """The files of a spec, put together into one at `target` whenever they change."""
+
+    def __init__(self, name: str, target: Path) -> None:
+        self._name, self._target = name, target
+        self._seen = self._state()
+
+    def write(self) -> None:
+        """Raises: BadInput."""
+        from bmm.builds.check import read_spec
+        from bmm.checks.code import CANNOT_RUN, check_code
+        from bmm.cli.database_files import with_databases
+        from bmm.cli.deploy import read_spec_document
+        from bmm.cli.spec_files import spec_file
+        from runner.contract import PythonTool
+
+        document = with_databases(read_spec_document(self._name), spec_file(self._name), self)
+        spec = read_spec(document)
+        for tool in spec.tools:
+            for each in check_code(tool.code) if isinstance(tool, PythonTool) else ():
+                if each.id in CANNOT_RUN:
+                    raise BadInput(f"The code of {tool.name!r} cannot run: line {each.line}: {each.message}")
+                if each.level == "block":
+                    print(f"{tool.name}: a deploy would refuse line {each.line}: {each.message} {each.fix}", file=sys.stderr)
+        new = self._target.with_suffix(".new")
+        new.write_bytes(document)
+        new.rename(self._target)
+
+    def put(self, target: str, body: bytes) -> None:
+        """Keep a database's file where a deployed one would be uploaded."""
+        (self._target.parent / target.rpartition("/")[2]).write_bytes(body)
+
+    def watch(self, ended: threading.Event) -> None:
+        while not ended.wait(_LOOK_SECONDS):
+            if (state := self._state()) != self._seen:
+                self._seen = state
+                try:
+                    self.write()
+                except BmmError as error:
+                    print(f"error: {error.user_message}; what ran before goes on", file=sys.stderr)
+
+    def _state(self) -> dict[str, tuple[int, int]]:
+        folder = Path(self._name) if Path(self._name).is_dir() else Path(self._name).parent
+        found: dict[str, tuple[int, int]] = {}
+        for path in (folder / "spec.json", Path(self._name), *folder.glob("*.py"), *folder.glob("tools/**/*")):
+            try:
+                status = path.stat()
+            except OSError:
+                continue
+            found[str(path)] = (status.st_mtime_ns, status.st_size)
+        return found

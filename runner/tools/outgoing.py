@@ -1,0 +1,97 @@
+"""HTTP requests that code asks for: to the hosts of the spec, by the same ways and limits as those of `http` tools."""
+
+import re
+from urllib.parse import quote, urlsplit
+
+from runner.contract import SpecError
+from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
+from runner.tools.decoding import Garbled, decoded
+from runner.tools.destination import Destination, NotConnected
+from runner.tools.egress import refused_by_header
+from runner.tools.http import REPEATABLE, Upstreams, cut, not_connected
+from runner.tools.request import USER_AGENT, HttpRequest
+from runner.tools.result import too_large
+
+# These frame the message: they are made from what is sent.
+_FRAMING = frozenset(
+    {"connection", "content-length", "expect", "host", "keep-alive", "proxy-authorization", "proxy-connection", "te", "trailer"}
+    | {"transfer-encoding", "upgrade"}
+)
+# After CONNECT a connection is no longer one of messages.
+_METHOD = re.compile(r"(?!CONNECT$)[A-Z]{1,20}")
+
+
+class Refused(Exception):
+    """What was asked for cannot be had; `message` is a sentence for the model, `code` for the call's event."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code, self.message = code, message
+
+
+class Outgoing:
+    """The ways out of one server, for any request its code makes."""
+
+    def __init__(self, upstreams: Upstreams) -> None:
+        self._upstreams = upstreams
+
+    async def send(self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None) -> Response:
+        """The response, decoded, with any status; redirects are not followed.
+
+        Raises:
+            Refused: it may not be sent, or brought no answer.
+        """
+        request, destination = self._request(method, url, headers, body)
+        host = destination.host
+        try:
+            try:
+                response = await destination.send(request)
+            except Cut as error:
+                if not error.stale and method not in REPEATABLE:
+                    raise
+                # A connection that was kept too long is no failure of the API.
+                response = await destination.send(request, fresh=True)
+        except Unsendable:
+            raise Refused("request_not_http", f"{host} cannot be asked this: it would not be valid HTTP.") from None
+        except NotConnected as error:
+            found = not_connected(host, error)
+            raise Refused(found.error_code or "upstream_unreachable", found.text or "") from None
+        except Cut:
+            raise Refused("upstream_closed", cut(host).text or "") from None
+        return self._read(response, host)
+
+    def _request(
+        self, method: str, url: str, headers: tuple[tuple[str, str], ...], body: bytes | None
+    ) -> tuple[HttpRequest, Destination]:
+        shown = url.partition("?")[0][:200]
+        try:
+            parts = urlsplit(url)
+            destination = self._upstreams.allowed(f"{parts.scheme}://{parts.netloc}")
+        except (ValueError, SpecError):
+            raise Refused("invalid_url", f"{shown!r} is not a URL that can be asked.") from None
+        if destination is None:
+            host = parts.netloc.rpartition("@")[2][:100]
+            raise Refused("egress_denied", f"This server is not allowed to reach {host} over {parts.scheme}; only its owner can change that.")
+        if not _METHOD.fullmatch(method):
+            raise Refused("request_not_http", f"{method[:20]!r} is not a method.")
+        if odd := next((name for name, _ in headers if name.lower() in _FRAMING), None):
+            raise Refused("request_not_http", f"The header {odd[:100]} is made by the server; leave it out.")
+        # What is written out in the URL stays as it is; only what no URL can hold is encoded.
+        path = quote(f"{parts.path or '/'}{f'?{parts.query}' if parts.query else ''}", safe="/?%:@!$&'()*+,;=~-._[]")
+        own = (("Accept", "application/json, text/*;q=0.9, */*;q=0.5"), ("User-Agent", USER_AGENT))
+        given = {name.lower() for name, _ in headers}
+        named = (*(pair for pair in own if pair[0].lower() not in given), *headers)
+        return HttpRequest(method=method, url=f"{parts.scheme}://{parts.netloc}{path}", headers=named, body=body), destination
+
+    def _read(self, response: Response, host: str) -> Response:
+        if refusal := refused_by_header(host, response.headers):
+            raise Refused(refusal.error_code or "egress_denied", refusal.text or "")
+        body = response.body
+        if body is not None and (coding := response.headers.get("content-encoding")):
+            try:
+                body = decoded(body, coding, limit=MAX_BODY)
+            except Garbled as error:
+                raise Refused("upstream_garbled", f"{host} sent an answer that {error}. Try again later.") from None
+        if body is None:
+            raise Refused("upstream_too_large", too_large(MAX_BODY).text or "")
+        return Response(status=response.status, headers=response.headers, body=body)

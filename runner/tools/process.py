@@ -1,0 +1,316 @@
+"""A worker as the guard sees it: a process on the other end of a socket, of which nothing is believed."""
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+import runner
+from runner.worker import frames
+from runner.worker.frames import Cancel, Ended, Failed, FromGuard, FromWorker, Ready, Returned
+
+START_SECONDS = 10.0
+_PAUSE_AT, _GO_ON_AT = 32, 8
+# What a call may leave behind in memory before the worker is replaced.
+GROWTH_KB = 32 * 1024
+_DRAIN_SECONDS = 0.5
+# A call that has computed for so long gives way to everything else.
+_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4
+_PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
+_decode = msgspec.msgpack.Decoder(FromWorker).decode
+
+
+class Gone(Exception):
+    """The worker has ended, or spoke so that it had to be ended; the text says which, for the owner."""
+
+
+class _Line(asyncio.Protocol):
+    """Frames in, frames out. Reading stops while many wait, so that a worker that says much waits itself; so does who says much to it."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport
+        self._buffer = bytearray()
+        self._frames: deque[FromWorker] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._paused = False
+        self._drained = asyncio.Event()
+        self._drained.set()
+        self.fault: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        self._read()
+        self._wake()
+
+    def _read(self) -> None:
+        """Take frames out of the buffer, a few at a time: a flood of small ones must not hold up the loop."""
+        buffer = self._buffer
+        while len(self._frames) < _PAUSE_AT and len(buffer) >= frames.HEAD:
+            end = frames.HEAD + frames.length(buffer)
+            if end > frames.MAX_FRAME or (end > frames.MAX_SMALL and len(buffer) > 16 and end > frames.most(buffer)):
+                return self.fail("it sent a frame that is too large")
+            if len(buffer) < end:
+                break
+            try:
+                self._frames.append(_decode(memoryview(buffer)[frames.HEAD : end]))
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                return self.fail("it sent a frame that cannot be read")
+            del buffer[:end]
+        if (len(self._frames) >= _PAUSE_AT) != self._paused:
+            self._paused = not self._paused
+            self._transport.pause_reading() if self._paused else self._transport.resume_reading()
+        return None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.fail("it has ended")
+
+    def pause_writing(self) -> None:
+        self._drained.clear()
+
+    def resume_writing(self) -> None:
+        self._drained.set()
+
+    async def drained(self) -> None:
+        """Until the worker has read what it was sent, or is gone."""
+        await self._drained.wait()
+
+    def fail(self, fault: str) -> None:
+        self.fault = self.fault or fault
+        self._drained.set()
+        self._transport.abort()
+        self._wake()
+
+    def send(self, message: FromGuard) -> None:
+        """Nothing happens where nobody listens any more: who waits for the answer is told."""
+        if self.fault is None:
+            self._transport.write(frames.framed(message))
+
+    @property
+    def silent(self) -> bool:
+        """Whether it lives and has said nothing that nobody has taken."""
+        return self.fault is None and not self._frames and not self._buffer
+
+    async def receive(self) -> FromWorker:
+        """The next frame.
+
+        Raises:
+            Gone: there will be none.
+        """
+        while not self._frames:
+            if self.fault is not None:
+                raise Gone(self.fault)
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        if self._paused and len(self._frames) <= _GO_ON_AT:
+            # Others first.
+            await asyncio.sleep(0)
+            if self.fault is None:
+                self._read()
+        return self._frames.popleft()
+
+    def interrupt(self, error: BaseException) -> None:
+        """Let whoever waits for a frame get this instead."""
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(error)
+
+    def close(self) -> None:
+        self.fail("it was ended")
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
+class Worker:
+    """One process. `known` are the digests of the code it has; `call` is the number of its latest call."""
+
+    def __init__(self, pid: int, line: _Line) -> None:
+        self.pid, self.line = pid, line
+        self._pidfd = os.pidfd_open(pid)
+        # Kept open: it is read after every call.
+        self._stat = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self.known: set[str] = set()
+        self.call = 0
+        self.idle_since = 0.0
+        self._over = False
+        self._first_kb = 0
+        self._watched = 0, 0
+        self.gave_way = False
+
+    def next_call(self) -> int:
+        """A number that what is left of an earlier call cannot foresee."""
+        self.call = int.from_bytes(os.urandom(6), "big")
+        return self.call
+
+    def first_look(self) -> None:
+        self._first_kb = self._looked()[0]
+
+    def watch(self) -> None:
+        """Called now and then during a call: one that computes for long gives way."""
+        if self.gave_way or self._over:
+            return
+        with suppress(OSError):
+            ticks = self._stat_fields(11, 12)
+            if self._watched[0] != self.call:
+                self._watched = self.call, sum(ticks)
+            elif sum(ticks) - self._watched[1] >= _MUCH_TICKS:
+                self.give_way()
+
+    def give_way(self) -> None:
+        """From now on it runs only where nobody else wants the processor. It is not used for another call: the way back needs privileges."""
+        self.gave_way = True
+        with suppress(OSError):
+            for thread in os.listdir(f"/proc/{self.pid}/task"):
+                os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
+
+    def rest(self, seconds: float) -> None:
+        """It stands still for so long."""
+        self._signal(signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(seconds, self._signal, signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if not self._over:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    @property
+    def usable(self) -> bool:
+        """Whether it may run another call: it lives, is silent, has one thread and has not grown much. The kernel is asked, not the worker."""
+        if not self.line.silent or self.gave_way:
+            return False
+        try:
+            resident, threads = self._looked()
+        except OSError:
+            return False
+        # One that has ended still has a thread, but no memory.
+        return threads == 1 and 0 < resident <= self._first_kb + GROWTH_KB
+
+    def _looked(self) -> tuple[int, int]:
+        """Resident memory in kB and the number of threads."""
+        pages, threads = self._stat_fields(21, 17)
+        return pages * _PAGE_KB, threads
+
+    def _stat_fields(self, *places: int) -> list[int]:
+        """Numbers of proc_pid_stat(5), counted from behind the name, which may hold anything."""
+        fields = os.pread(self._stat, 4096, 0).rpartition(b")")[2].split()
+        return [int(fields[place]) for place in places]
+
+    async def ended(self) -> bool:
+        """End the call that runs; whether the worker has let go of all of it in time."""
+        try:
+            self.line.send(Cancel(self.call))
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while True:
+                    match await self.line.receive():
+                        case Returned() | Failed() as last if last.call == self.call and last.idle:
+                            return True
+                        case Ended() as last if last.call == self.call:
+                            return last.clean
+        except (TimeoutError, Gone):
+            return False
+
+    async def cleaned(self) -> bool:
+        """After an answer: wait for the word that nothing of the call is left."""
+        try:
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while True:
+                    match await self.line.receive():
+                        case Ended() as last if last.call == self.call:
+                            return last.clean
+        except (TimeoutError, Gone):
+            return False
+
+    async def kill(self) -> int:
+        """End it at once; its exit status, negative for a signal."""
+        self.line.close()
+        if self._over:
+            return 0
+        self._over = True
+        loop = asyncio.get_running_loop()
+        gone: asyncio.Future[None] = loop.create_future()
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+        # Readable when it has ended (pidfd_open(2)); the wait is for the kernel alone.
+        loop.add_reader(self._pidfd, lambda: None if gone.done() else gone.set_result(None))
+        try:
+            await gone
+        finally:
+            loop.remove_reader(self._pidfd)
+            os.close(self._pidfd)
+            os.close(self._stat)
+        with suppress(ChildProcessError):
+            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])  # noqa: ASYNC222  it has ended
+        return 0
+
+
+async def started(*, memory_mb: int) -> Worker:
+    """A new worker that has limited itself.
+
+    Raises:
+        Gone: it ended before, or took too long.
+        OSError: there could be no process.
+    """
+    loop = asyncio.get_running_loop()
+    ours, theirs = socket.socketpair()
+    with theirs:
+        try:
+            pid = _spawn(theirs.fileno(), memory_mb)
+        except OSError:
+            ours.close()
+            raise
+    ours.setblocking(False)
+    _, line = await loop.create_unix_connection(_Line, sock=ours)
+    worker = Worker(pid, line)
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            first = await line.receive()
+        if isinstance(first, Failed):
+            raise Gone(f"it could not confine itself: {first.kind}: {first.message}")
+        if not isinstance(first, Ready):
+            raise Gone("it did not begin as it should")
+        worker.first_look()
+    except TimeoutError:
+        await worker.kill()
+        raise Gone(f"it was not ready within {START_SECONDS:g} seconds") from None
+    except BaseException:
+        await worker.kill()
+        raise
+    return worker
+
+
+def _spawn(descriptor: int, memory_mb: int) -> int:
+    # Moved out of the way first: dup2 of a descriptor onto itself would leave it closed on exec.
+    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
+        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_DUP2, 1, 2),
+        (os.POSIX_SPAWN_DUP2, high, 3),
+    ]
+    environment = {
+        "PYTHONPATH": str(Path(runner.__file__).resolve().parent.parent),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "LANG": "C.UTF-8",
+        # An arena per thread would reserve 128 MiB of addresses for each.
+        "MALLOC_ARENA_MAX": "1",
+    }
+    command = [sys.executable, "-P", "-s", "-m", "runner", "worker", str(memory_mb)]
+    try:
+        # A session of its own: Ctrl-C is for who started this, and where a kernel shares out the processor by session the guard keeps its share.
+        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
+    finally:
+        os.close(high)

@@ -1,0 +1,180 @@
+"""A folder written by hand: made by `bmm init`, run by `bmm dev`, read again when a file changes; and the example of the docs."""
+
+import contextlib
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from bmm.cli.deploy import read_spec_document
+from bmm.errors import BadInput
+
+ROOT = Path(__file__).resolve().parents[3]
+PATIENCE = 20.0
+
+
+def bmm(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
+    # Nothing listens there, so that no example leaves this machine.
+    nowhere = {"BMM_CONFIG": "/nonexistent", "BMM_EGRESS_EXCEPTIONS": '{"api.github.com:443": "127.0.0.9"}'}
+    return subprocess.run(
+        (sys.executable, "-m", "bmm", *words),
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        cwd=ROOT,
+        env=os.environ | nowhere | environ,
+    )
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> Path:
+    folder = tmp_path / "hello"
+    done = bmm("init", str(folder))
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_example_is_a_spec_whose_tools_run(hello: Path) -> None:
+    done = bmm("dev", str(hello), "--call", 'count_words {"text": "one two one"}')
+    assert json.loads(done.stdout) == {"words": 3, "most": {"one": 2, "two": 1}}, done.stderr
+    done = bmm("dev", str(hello), "--call", 'find_repository {"query": "x"}')
+    assert done.returncode == 1
+    assert "api.github.com:443 cannot be reached" in done.stderr
+    assert "no GITHUB_TOKEN is set" in done.stderr
+
+
+def test_a_folder_with_something_in_it_is_left_alone(hello: Path) -> None:
+    done = bmm("init", str(hello))
+    assert done.returncode == 2
+    assert "not an empty folder" in done.stderr
+
+
+def test_the_prompt_tells_what_is_wrong_and_goes_on(hello: Path) -> None:
+    lines = ["tools", "count_words {}", "count_words no", "none {}", 'count_words {"text": " "}', 'count_words {"text": "a"}', "quit"]
+    done = bmm("dev", str(hello), stdin="\n".join(lines))
+    assert done.returncode == 0
+    for words in ("find_repository  Finds", "`text` is missing", "not a JSON object", "no tool 'none'", "error: The text has no words"):
+        assert words in done.stderr
+    assert json.loads(done.stdout)["words"] == 1
+
+
+def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx): return await ctx.secret('KEY')")
+    assert bmm("dev", str(tmp_path), "--call", "one", KEY="from-environment").stdout == "from-environment\n"
+    (tmp_path / "keys").write_text("# mine\nKEY = from-file\n")
+    assert bmm("dev", str(tmp_path), "--secrets", str(tmp_path / "keys"), "--call", "one").stdout == "from-file\n"
+    assert "KEY, which the owner of the server has not set" in bmm("dev", str(tmp_path), "--call", "one").stderr
+
+
+def test_a_database_in_a_file_is_asked_and_an_output_schema_binds(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx): return await ctx.sql('main', 'SELECT n FROM t WHERE n > :n', n=1)")
+    with contextlib.closing(sqlite3.connect(tmp_path / "numbers.db")) as database, database:
+        database.execute("CREATE TABLE t AS SELECT 1 AS n UNION SELECT 2")
+    spec = json.loads((tmp_path / "spec.json").read_text())
+    spec["databases"] = [{"name": "main", "kind": "sqlite", "file": "numbers.db"}]
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    done = bmm("dev", str(tmp_path), "--call", "one")
+    assert done.stdout.split() == ["[", "{", '"n":', "2", "}", "]"], done.stderr
+    spec["tools"][0]["output_schema"] = {"type": "array", "maxItems": 0}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    done = bmm("dev", str(tmp_path), "--call", "one")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "breaks the tool's own output schema" in done.stderr
+
+
+def test_a_saved_file_counts_at_the_next_call(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx): return 'first'")
+    with Prompt(tmp_path) as prompt:
+        assert prompt.call("one") == "first"
+        write(tmp_path, "async def run(args, ctx): return 'second'")
+        assert prompt.eventually("one", "second")
+        write(tmp_path, "async def run(args, ctx): return )")
+        time.sleep(0.5)
+        assert prompt.call("one") == "second"
+        write(tmp_path, "async def run(args, ctx): return 'third'")
+        assert prompt.eventually("one", "third")
+
+
+@pytest.mark.parametrize(
+    ("tool", "message"),
+    [
+        ({"file": "../x.py"}, "outside"),
+        ({"file": "gone.py"}, "cannot be read"),
+        ({"file": "one.py", "code": "x"}, "one of file and code"),
+        ({"file": 7}, "by its path"),
+        ({"file": "."}, "not a file"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_named(tool: dict[str, Any], message: str, tmp_path: Path) -> None:
+    write(tmp_path / "home", "x", **tool)
+    (tmp_path / "x.py").write_text("x")
+    with pytest.raises(BadInput, match=message) as error:
+        read_spec_document(str(tmp_path / "home"))
+    assert error.value.pointer == "/tools/0/file"
+
+
+def test_the_docs_example_works_as_it_is_written(tmp_path: Path) -> None:
+    page = (ROOT / "docs/write-a-tool-by-hand.md").read_text()
+    named = dict(re.findall(r"`([\w./]+)`:\n\n```\w+\n(.*?)```", page, re.DOTALL))
+    assert set(named) == {"spec.json", "tools/loan.py"}
+    (tmp_path / "tools").mkdir()
+    for name, content in named.items():
+        (tmp_path / name).write_text(content)
+    (line, shown) = re.findall(r"```\n> (loan .*?)\n(.*?)```", page, re.DOTALL)[0]
+    done = bmm("dev", str(tmp_path), "--call", line)
+    assert done.stdout.strip() == shown.strip(), done.stderr
+    (line, shown) = re.findall(r"```\n> (loan .*?)\n(.*?)```", page, re.DOTALL)[1]
+    done = bmm("dev", str(tmp_path), "--call", line)
+    assert shown.strip() in done.stderr
+
+
+def write(folder: Path, code: str, /, **tool: Any) -> None:
+    folder.mkdir(exist_ok=True)
+    one = {"kind": "python", "name": "one", "description": "", "input_schema": {"type": "object"}, "file": "one.py"} | tool
+    (folder / "one.py").write_text(code)
+    (folder / "spec.json").write_text(json.dumps({"name": "One", "tools": [one], "secrets": [{"key": "KEY"}]}))
+
+
+class Prompt:
+    """`bmm dev`, waiting for lines."""
+
+    def __init__(self, folder: Path) -> None:
+        command = (sys.executable, "-m", "bmm", "dev", str(folder))
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT
+        )
+        assert self._process.stdin
+        assert self._process.stdout
+        self._stdin: IO[str] = self._process.stdin
+        self._stdout: Iterator[str] = iter(self._process.stdout)
+
+    def call(self, line: str) -> str:
+        self._stdin.write(f"{line}\n")
+        self._stdin.flush()
+        return next(self._stdout).strip()
+
+    def eventually(self, line: str, shown: str) -> bool:
+        end = time.monotonic() + PATIENCE
+        while self.call(line) != shown:
+            assert time.monotonic() < end, "it was not read again"
+            time.sleep(0.1)
+        return True
+
+    def __enter__(self) -> "Prompt":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stdin.close()
+        assert self._process.wait(PATIENCE) == 0
+        assert self._process.stdout
+        self._process.stdout.close()

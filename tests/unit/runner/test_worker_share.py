@@ -1,0 +1,103 @@
+"""Tools that hang or crash over and over leave the processor and the workers to the others."""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from pathlib import Path
+
+from runner.tools.losses import Losses
+from tests.unit.runner.coded import Server, serving
+
+# The policy is field 41 of proc_pid_stat(5); a worker may not ask for it.
+LOOK = "import os\nreturn [os.getpid(), int(open('/proc/self/stat').read().rpartition(')')[2].split()[38])]"
+SPIN = "import time\nuntil = time.thread_time() + {seconds}\nwhile time.thread_time() < until: pass\n" + LOOK
+CRASH = "import os\nos._exit(1)"
+
+
+async def look(server: Server, name: str = "other") -> tuple[int, int]:
+    pid, policy = (await server.call(LOOK, name=name)).structured
+    return pid, policy
+
+
+async def test_a_call_that_computes_for_long_gives_way_and_its_worker_is_replaced(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=1) as server:
+        first, policy = (await server.call(SPIN.format(seconds=0.05))).structured
+        assert (policy, await look(server)) == (os.SCHED_OTHER, (first, os.SCHED_OTHER))
+        assert (await server.call(SPIN.format(seconds=0.7))).structured == [first, os.SCHED_IDLE]
+        second, policy = await look(server)
+        assert (second != first, policy) == (True, os.SCHED_OTHER)
+
+
+async def test_while_others_are_served_who_computes_for_long_stands_still_for_most_of_the_time(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=3) as server:
+        await look(server)
+        spinning = asyncio.ensure_future(server.call("while True: pass", timeout=3))
+        await asyncio.sleep(0)
+        (pid,) = (worker.pid for worker in server.pool._alive)
+        await asyncio.sleep(0.6)
+        states: Counter[str] = Counter()
+        until = time.monotonic() + 1.5
+        while time.monotonic() < until:
+            await look(server)
+            states[_state(pid)] += 1
+        assert states["T"] > states.total() / 2, states
+        assert (await spinning).error_code == "timeout"
+
+
+def _state(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
+async def test_waiting_for_long_is_not_computing(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=1) as server:
+        first, _ = await look(server)
+        await server.call("import time\ntime.sleep(0.8)")
+        assert await look(server) == (first, os.SCHED_OTHER)
+
+
+async def test_a_tool_that_crashes_over_and_over_slows_itself_down_and_takes_nobodys_worker(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=4) as server:
+        await asyncio.gather(*(server.call("import time\ntime.sleep(0.3)", name=f"warm{number}") for number in range(2)))
+        crashing = [asyncio.ensure_future(_crashes(server, until=time.monotonic() + 1.5)) for _ in range(3)]
+        longest = 0.0
+        while not all(each.done() for each in crashing):
+            began = time.monotonic()
+            assert (await look(server))[1] == os.SCHED_OTHER
+            longest = max(longest, time.monotonic() - began)
+            await asyncio.sleep(0.01)
+        assert sum(each.result() for each in crashing) <= 8
+        assert longest < 1
+
+
+async def _crashes(server: Server, *, until: float) -> int:
+    count = 0
+    while time.monotonic() < until:
+        await server.call(CRASH, name="crash")
+        count += 1
+    return count
+
+
+async def test_a_tool_whose_call_ends_well_is_as_any_other_again(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=3) as server:
+        for _ in range(2):
+            assert (await server.call(CRASH, name="other")).error_code == "tool_failed"
+        await look(server)
+        began = time.monotonic()
+        assert (await look(server))[1] == os.SCHED_OTHER
+        assert time.monotonic() - began < 0.5
+
+
+def test_pauses_grow_and_losses_are_forgotten() -> None:
+    now = 100.0
+    losses = Losses(lambda: now)
+    assert ("a" in losses, losses.pausing("a")) == (False, False)
+    assert [losses.add("a") for _ in range(5)] == [0.0, 0.5, 1.0, 2.0, 2.0]
+    assert ("a" in losses, losses.pausing("a"), "b" in losses) == (True, True, False)
+    now += 2
+    assert ("a" in losses, losses.pausing("a")) == (True, False)
+    now += 30
+    assert "a" not in losses
+    assert losses.add("a") == 0.0
+    losses.forget("a")
+    assert "a" not in losses
