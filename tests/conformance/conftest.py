@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance import ROOT
+from tests.conformance import FOLDER
 from tests.real.appliance import Box, free_port
 from tests.real.conftest import box as box
 from tests.real.conftest import components as components
@@ -48,9 +48,9 @@ def node() -> Path:
 @pytest.fixture(scope="module")
 def url(box: Box) -> str:
     """The endpoint, which needs a token."""
-    deployed = box.deploy(SLUG, json.loads((ROOT / "tests/conformance/spec.json").read_text()))
+    deployed = json.loads(box.bmm("deploy", str(FOLDER), "--slug", SLUG, "--json").stdout)
     box.bmm("limits", SLUG, "--calls-per-minute", "100000")
-    return deployed
+    return str(deployed["url"])
 
 
 @pytest.fixture(scope="module")

@@ -8,20 +8,20 @@ from typing import Any
 
 import pytest
 
-from tests.conformance import ROOT
+from tests.conformance import FOLDER, fixtures
 from tests.conformance.conftest import SLUG
 from tests.real.appliance import Box
 
-SPEC = json.loads((ROOT / "tests/conformance/spec.json").read_text())
-TOOLS = [tool["name"] for tool in SPEC["tools"]]
+SPEC = fixtures()
+TOOLS = [tool.name for tool in SPEC.tools]
 TEXT = {"type": "text", "text": "This is a simple text response for testing."}
 
 
 @pytest.mark.parametrize(("mode", "version"), [("auto", "2026-07-28"), ("legacy", "2025-11-25")])
 def test_the_typescript_client_connects_lists_and_calls(box: Box, url: str, node: Path, mode: str, version: str) -> None:
-    seen = json.loads(_run("node", str(ROOT / "tests/conformance/client.mjs"), url, box.token(SLUG), mode))
+    seen = json.loads(_run("node", str(FOLDER / "client.mjs"), url, box.token(SLUG), mode))
     assert seen["tools"] == TOOLS
-    assert seen["resources"] == [resource["uri"] for resource in SPEC["resources"]]
+    assert seen["resources"] == [resource.uri for resource in SPEC.resources]
     assert seen["prompt"] == "Prompt with arguments: arg1='a', arg2='b'"
     assert seen["called"] == [TEXT]
     assert seen["progress"] == [0, 50, 100]

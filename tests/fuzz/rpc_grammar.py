@@ -8,12 +8,12 @@ from typing import Any
 
 from tests.fuzz import json_grammar
 from tests.fuzz.http_grammar import Header
-from tests.fuzz.schemas import BUILTIN, HARD, MIRRORED, arguments
+from tests.fuzz.schemas import CODED, HARD, MIRRORED, arguments
 
 Chance = random.Random
 MODERN, LEGACY = "2026-07-28", ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 _PREFIX = "io.modelcontextprotocol/"
-TOOLS = ("echo", "mirrored", "admin_tool", "confirmed", *BUILTIN, *HARD)
+TOOLS = ("echo", "mirrored", "admin_tool", "confirmed", *CODED, *HARD)
 METHODS = (
     "initialize", "ping", "server/discover", "tools/list", "tools/call", "resources/list", "resources/templates/list", "resources/read",
     "resources/subscribe",

@@ -10,13 +10,13 @@ from runner.contract import (
     Prompt,
     PromptArgument,
     PromptMessage,
-    PythonTool,
     Resource,
     ResourceTemplate,
     Scope,
     ServerSpec,
 )
 from tests.fuzz import json_grammar
+from tests.unit.runner.streams import coded
 
 Schema = dict[str, Any]
 
@@ -92,8 +92,8 @@ MIRRORED: Schema = {
 }
 
 
-# Tools of the guard's own: they ask the person, tell their progress, and answer with every kind of content.
-BUILTIN = (
+# Tools that are code: they ask the person, tell their progress, and answer with every kind of content.
+CODED = (
     "test_input_required_result_elicitation",
     "test_input_required_result_multi_round",
     "test_input_required_result_capabilities",
@@ -101,10 +101,6 @@ BUILTIN = (
     "test_multiple_content_types",
     "test_trigger_tool_change",
 )
-
-
-def _builtin(name: str) -> PythonTool:
-    return PythonTool(name=name, description=f"Tool {name}", input_schema={"type": "object"}, code=f"builtin:{name}")
 
 
 def _tool(name: str, schema: Schema, *arguments: str, **changes: Any) -> HttpTool:
@@ -131,7 +127,7 @@ def spec() -> ServerSpec:
             _tool("admin_tool", echo, "q", scopes=("admin",)),
             _tool("confirmed", echo, "q", confirm=True),
             *(_tool(name, schema, "x", "y", "z") for name, schema in HARD.items()),
-            *map(_builtin, BUILTIN),
+            *coded(*CODED),
         ),
         resources=(Resource(uri="docs://guide", name="guide", text="How to"), Resource(uri="docs://picture", name="picture", blob="AAAA")),
         resource_templates=(ResourceTemplate(uri="docs://{topic}/page", name="page", text="On {topic}", values={"topic": ("a", "b")}),),

@@ -6,7 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from runner.contract import Prompt, PromptArgument, PromptMessage, PythonTool, Resource, ResourceTemplate, ServerSpec
+import msgspec
+
+from runner.contract import BUILTIN_ECHO, Prompt, PromptArgument, PromptMessage, PythonTool, Resource, ResourceTemplate, ServerSpec, Tool
+from tests.conformance import fixtures
 from tests.unit.runner.guarded import LEGACY, Client, UnixHTTP, http_tool, modern_request, spec
 
 CAPABILITIES = "io.modelcontextprotocol/clientCapabilities"
@@ -16,9 +19,15 @@ FORMS: dict[str, Any] = {"elicitation": {}}
 BOTH = "application/json, text/event-stream"
 
 
-def tool(code: str, name: str | None = None, **changes: Any) -> PythonTool:
-    made: dict[str, Any] = {"name": name or code, "description": code, "input_schema": {"type": "object"}, "code": f"builtin:{code}"} | changes
+def echo(name: str = "echo", **changes: Any) -> PythonTool:
+    made: dict[str, Any] = {"name": name, "description": name, "input_schema": {"type": "object"}, "code": BUILTIN_ECHO} | changes
     return PythonTool(**made)
+
+
+def coded(*names: str) -> list[Tool]:
+    """Tools of the conformance suite's server, which run in workers; they take whatever arguments come."""
+    tools = {tool.name: tool for tool in fixtures().tools}
+    return [msgspec.structs.replace(tools[name], input_schema={"type": "object"}) for name in names]
 
 
 def talking() -> ServerSpec:
@@ -27,16 +36,13 @@ def talking() -> ServerSpec:
         http_tool(),
         http_tool("wait", path="/wait", parameters=(), input_schema={"type": "object"}),
         http_tool("delete_item", title="Delete an item", confirm=True),
-        tool("echo"),
-        tool("echo", "odd", output_schema={"type": "object", "required": ["a"]}),
-        tool("echo", "twice", confirm=True, input_schema={"type": "object", "properties": {"confirm": {"type": "string"}}}),
-        *map(
-            tool,
-            (
-                *("test_tool_with_progress", "test_tool_with_logging", "test_missing_capability", "test_image_content"),
-                *("test_trigger_tool_change", "test_trigger_prompt_change", "test_elicitation_sep1034_defaults", "test_sampling"),
-                *("test_input_required_result_elicitation", "test_input_required_result_multi_round", "test_input_required_result_list_roots"),
-            ),
+        echo(),
+        echo("odd", output_schema={"type": "object", "required": ["a"]}),
+        echo("twice", confirm=True, input_schema={"type": "object", "properties": {"confirm": {"type": "string"}}}),
+        *coded(
+            *("test_tool_with_progress", "test_tool_with_logging", "test_missing_capability", "test_image_content"),
+            *("test_trigger_tool_change", "test_trigger_prompt_change", "test_elicitation_sep1034_defaults", "test_sampling"),
+            *("test_input_required_result_elicitation", "test_input_required_result_multi_round", "test_input_required_result_list_roots"),
         ),
         resources=(Resource(uri="test://one", name="one", text="1"),),
         resource_templates=(ResourceTemplate(uri="test://{color}", name="colors", text="{color}", values={"color": ("red", "green")}),),

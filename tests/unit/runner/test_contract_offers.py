@@ -7,7 +7,7 @@ import pytest
 
 from runner.contract import MAX_CONTENT_BYTES, SpecError, decode_spec
 
-TOOL = {"kind": "python", "name": "show", "description": "d", "input_schema": {"type": "object"}, "code": "builtin:x"}
+TOOL = {"kind": "python", "name": "show", "description": "d", "input_schema": {"type": "object"}, "code": "builtin:echo"}
 TEMPLATE = {"uri": "docs://{page}", "name": "page", "text": "{page}"}
 APP = {"uri": "ui://a", "name": "a", "text": "<!doctype html>"}
 BIG = "ä" * (MAX_CONTENT_BYTES // 2)

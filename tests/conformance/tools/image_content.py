@@ -1,0 +1,10 @@
+import base64
+from typing import Any
+
+from runner.worker import Content, Ctx
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg=="
+
+
+async def run(args: dict[str, Any], ctx: Ctx) -> Content:
+    return ctx.image(base64.b64decode(PIXEL))

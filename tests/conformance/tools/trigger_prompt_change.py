@@ -1,0 +1,8 @@
+from typing import Any
+
+from runner.worker import Ctx
+
+
+async def run(args: dict[str, Any], ctx: Ctx) -> str:
+    ctx.changed("prompts")
+    return "prompt list changed"
