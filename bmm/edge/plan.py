@@ -1,4 +1,4 @@
-"""The whole Caddy configuration, as a pure function of the settings."""
+"""The whole Caddy configuration, as a pure function of the settings and the machine."""
 
 import socket
 from pathlib import Path
@@ -22,6 +22,11 @@ def caddyfile(config: Config, addresses: tuple[str, ...], template: str) -> str:
         security_headers="header Strict-Transport-Security max-age=31536000" if url.scheme == "https" else "",
         run=config.run,
     )
+
+
+def environment(cores: int) -> dict[str, str]:
+    """What Caddy's runtime is told on a machine with so many cores; docs/decisions/020 gives the reasons."""
+    return {"GOGC": "400", "GOMEMLIMIT": "512MiB", "GOMAXPROCS": str(max(1, cores // 2))}
 
 
 def bind_addresses(config: Config) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def fronted(folder: Path, served: ServerSpec | None = None) -> Iterator[tuple[in
     home = Home(served, listener=unix_listener(folder / "in/shop.sock"))
     guard = GuardProcess(home)
     command = ("caddy", "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile")
-    environ = os.environ | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+    environ = os.environ | plan.environment(os.cpu_count() or 1) | {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, env=environ) as caddy:
         try:
             eventually(lambda: _listens(port))

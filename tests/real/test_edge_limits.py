@@ -1,6 +1,7 @@
 """What the front door itself refuses."""
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -19,6 +20,13 @@ def test_a_body_that_is_too_large_is_refused_in_words(box: Box, size: int) -> No
     answer = httpx2.post(url, content=b" " * size, headers=headers, timeout=30)
     assert answer.status_code == 413
     assert "error" in answer.json()
+
+
+def test_caddy_leaves_half_of_the_cores_to_the_servers(box: Box) -> None:
+    pid = (box.run / "caddy.pid").read_text().split()[0]
+    environ = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    assert f"GOMAXPROCS={max(1, len(os.sched_getaffinity(0)) // 2)}" in environ
+    assert "GOMEMLIMIT=512MiB" in environ
 
 
 @pytest.mark.parametrize("public_url", ["http://localhost:8080", "https://mcp.example.com"])
