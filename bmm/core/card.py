@@ -26,7 +26,8 @@ def server_card(public_url: str, server: Listed) -> Document:
 
 def catalogue(public_url: str, servers: Iterable[Listed]) -> Document:
     """The cards of the public servers, for `/.well-known/ai-catalog.json`."""
-    host = urlsplit(public_url).hostname
+    # The parts of a URN stand between colons.
+    host = (urlsplit(public_url).hostname or "").replace(":", "-")
     return {
         "specVersion": "1.0",
         "entries": [
@@ -63,7 +64,7 @@ def short(text: str, most: int = MOST_IN_DESCRIPTION) -> str:
 
 
 def _described(public_url: str, server: Listed) -> Document:
-    title = short(server.name)
+    title = short(server.name) or server.slug
     return {
         "name": registry_name(public_url, server.slug),
         "title": title,

@@ -100,7 +100,7 @@ class Guard:
         reply: Reply | None
         try:
             if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
-                reply = health(self._manifest, search=self._search, calls=self._calls, events=self._events, stopping=self.stopping)
+                reply = await health(self._manifest, search=self._search, calls=self._calls, events=self._events, stopping=self.stopping)
             else:
                 reply = await self._mcp(scope, headers, receive, exchange, None)
         except Exception as error:
@@ -159,6 +159,8 @@ class Guard:
         if body is None or isinstance(body, Reply):
             return body
         found = self._dispatch(body, headers)
+        exchange.size = len(body)
+        del body  # a call, and a stream all the more, outlasts the need of it
         if isinstance(found, Reply):
             return found
         address = address_of(headers.get(b"x-forwarded-for"))

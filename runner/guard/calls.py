@@ -7,12 +7,14 @@ import traceback
 from collections.abc import Awaitable, Mapping
 from typing import TypeVar
 
+import msgspec
+
 from runner.guard.asking import Asking
 from runner.guard.challenge import Challenge
 from runner.guard.context import CallContext
 from runner.guard.events import EventLog
 from runner.guard.exchange import Exchange, Watch
-from runner.guard.limits import CALLS_AT_ONCE, Limits
+from runner.guard.limits import CALLS_AT_ONCE, OF_A_PERSON, Limits
 from runner.guard.prompting import prompted
 from runner.guard.sealed import StateRefused, StateTooLarge
 from runner.guard.subscriptions import Subscriptions
@@ -29,6 +31,8 @@ from runner.tools.registry import RegisteredTool, SchemaUnusable
 from runner.tools.result import ToolAnswer, failed
 
 MAX_AT_ONCE = 64
+# Of the bodies of calls that run: what is made of one takes several times its size. Small ones are never refused for large ones.
+MAX_RUNNING_BYTES, SMALL = 32 * 1024 * 1024, 64 * 1024
 MAX_RESULT_BYTES = 4 * 1024 * 1024
 RATE_LIMITED = "rate_limited"
 _RETRY_SOON = ((b"retry-after", b"1"),)
@@ -64,6 +68,7 @@ class Calls:
         self.watch = Watch(self.open, subscriptions.listeners, keep_alive=keep_alive)
         self._interrupted = False
         self._told_at = 0.0
+        self._running_bytes = 0
 
     @property
     def running(self) -> int:
@@ -74,7 +79,9 @@ class Calls:
         call = self._search.resolved(call)
         at, clock = time.time(), time.perf_counter()
         reply, error = await self._outcome(call, caller, address, exchange)
-        if caller is not None and not (error == RATE_LIMITED and at - self._told_at < 1.0):
+        if caller is None:
+            return _with_outcome(reply, error)
+        if not (error == RATE_LIMITED and at - self._told_at < 1.0):
             # A flood of refused calls would be one of lines: one in a second says enough.
             self._told_at = at if error == RATE_LIMITED else self._told_at
             self._events.call(
@@ -90,7 +97,7 @@ class Calls:
 
     async def prompt(self, get: PromptGet, *, caller: Caller | None, address: str, exchange: Exchange) -> Reply | None:
         """Make a prompt for which the person may be asked."""
-        if refusal := self._full(get, caller):
+        if refusal := self._full(get, caller, exchange):
             return refusal
         context = CallContext(get, caller, address, exchange, self._asking, self._subscriptions)
         try:
@@ -132,7 +139,7 @@ class Calls:
             return self._challenge.insufficient(tool.tool.scopes), "insufficient_scope"
         if exchange.gone():
             return None, "client_gone"
-        if refusal := self._full(call, caller):
+        if refusal := self._full(call, caller, exchange):
             return refusal, "busy"
         context = CallContext(call, caller, address, exchange, self._asking, self._subscriptions)
         try:
@@ -202,7 +209,6 @@ class Calls:
 
     async def _within(self, context: CallContext, work: Awaitable[T]) -> T:
         """Run something that counts as running, and that a client may end."""
-        grant = context.grant
         context.task = asyncio.current_task()
         self.open.add(context)
         self.watch.wake()
@@ -210,7 +216,8 @@ class Calls:
             return await work
         finally:
             self.open.discard(context)
-            self._limits.leave(grant)
+            self._running_bytes -= context.exchange.size
+            self._limits.leave(context.grant, context.person)
 
     def _asked_back(self, context: CallContext, error: Exception) -> Reply:
         """The answer to a request that cannot be finished as it is."""
@@ -238,16 +245,27 @@ class Calls:
             return None if context.call.modern else ACCEPTED
         return error_reply(context.call.id, INTERNAL_ERROR, "The server was stopped. Try again.", status=503, headers=_RETRY_SOON)
 
-    def _full(self, call: ToolCall | PromptGet, caller: Caller | None) -> Reply | None:
+    def _full(self, call: ToolCall | PromptGet, caller: Caller | None, exchange: Exchange) -> Reply | None:
         """Take a place, or say why there is none."""
         if len(self.open) >= MAX_AT_ONCE:
             text = f"This server is running {MAX_AT_ONCE} calls already. Try again in a second."
-        elif not self._limits.enter(caller.grant if caller is not None else ""):
-            text = f"{CALLS_AT_ONCE} calls are running under this grant already. Try again when one has ended."
+        elif exchange.size > SMALL and self._running_bytes + exchange.size > MAX_RUNNING_BYTES:
+            text = "The calls that are running are too large for another one of this size. Try again in a second."
+        elif not self._limits.enter(*(("", "") if caller is None else (caller.grant, caller.subject))):
+            most = f"{CALLS_AT_ONCE} calls of this grant, or {OF_A_PERSON} of this person"
+            text = f"{most}, are running already. Try again when one has ended."
             return error_reply(call.id, INTERNAL_ERROR, text, status=429, headers=_RETRY_SOON)
         else:
+            self._running_bytes += exchange.size
             return None
         return error_reply(call.id, INTERNAL_ERROR, text, status=503, headers=_RETRY_SOON)
+
+
+def _with_outcome(reply: Reply | None, error: str | None) -> Reply | None:
+    """For the control plane, which tries a candidate and counts nothing: under which code this call would be counted."""
+    if reply is None or error is None:
+        return reply
+    return msgspec.structs.replace(reply, headers=(*reply.headers, (b"bmm-outcome", error.encode("ascii", "replace"))))
 
 
 def where(error: BaseException) -> str:

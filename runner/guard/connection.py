@@ -319,8 +319,10 @@ class Connection(asyncio.Protocol):
             # The parser ends such a request (`Upgrade`, CONNECT) at its head and would read its body as the next one: whoever shares
             # this connection through Caddy would have his own put behind what a stranger wrote (CWE-444).
             raise ValueError("this server speaks HTTP only")
-        keep_alive = parser.should_keep_alive() and parser.get_http_version() != "1.0" and not self._all.stopping
-        scope: Message = {"type": "http", "method": parser.get_method().decode("ascii"), "path": _path(self._url), "headers": self._headers}
+        keep_alive = parser.should_keep_alive() and parser.get_http_version() == "1.1" and not self._all.stopping
+        # What comes by this name from here on are trailers, which nobody may take for headers (RFC 9110, 6.5.1).
+        headers, self._headers = self._headers, []
+        scope: Message = {"type": "http", "method": parser.get_method().decode("ascii"), "path": _path(self._url), "headers": headers}
         cycle = Cycle(self, scope, keep_alive=keep_alive, expects=self._expects)
         scope["extensions"] = {"guard": {"client_gone": self.client_gone, "arrived": cycle.arrived}}
         self._newest = cycle
@@ -362,7 +364,8 @@ class Connection(asyncio.Protocol):
             pass
         finally:
             cycle.fail()
-            self._all.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task()))
+            # Without the loop, asyncio asks the kernel for the process's id (Python 3.11).
+            self._all.tasks.discard(cast("asyncio.Task[None]", asyncio.current_task(self._loop)))
 
     def _hold(self) -> None:
         if not self._holds and not self._transport.is_closing():

@@ -38,11 +38,19 @@ class CallContext:
         return self.caller.grant if self.caller is not None else ""
 
     @property
+    def person(self) -> str:
+        return self.caller.subject if self.caller is not None else ""
+
+    @property
     def principal(self) -> str:
         caller = self.caller
         return "private" if caller is None else f"{caller.subject}\n{caller.client}\n{caller.grant}"
 
     # runner.tools.context.Context
+
+    @property
+    def modern(self) -> bool:
+        return self.call.modern
 
     def can(self, capability: Capability) -> bool:
         return ("form" if capability == "elicitation" else capability) in self._known_kinds()

@@ -21,7 +21,7 @@ _KEEP_ALIVE = b":\n\n"
 class Exchange:
     """The way back to one client. Streams have no event ids: nothing is resumed."""
 
-    __slots__ = ("_accept", "_ended", "_lock", "_more", "_send", "gone", "spoke_at", "streaming")
+    __slots__ = ("_accept", "_ended", "_lock", "_more", "_send", "gone", "size", "spoke_at", "streaming")
 
     def __init__(self, send: Send, *, gone: Callable[[], bool], accept: bytes | None = None, more: tuple[Header, ...] = ()) -> None:
         """`gone` asks whether the client has hung up, `accept` is its header, `more` goes onto every kind of answer."""
@@ -29,6 +29,8 @@ class Exchange:
         self._lock: asyncio.Lock | None = None
         self._ended = self.streaming = False
         self.spoke_at = 0.0
+        self.size = 0
+        """Of the body that is being answered, in bytes."""
 
     @property
     def takes_stream(self) -> bool:

@@ -8,7 +8,8 @@ from ipaddress import IPv6Address, IPv6Network, ip_address
 GRANTS_PER_ADDRESS = 10
 """An address may call as much as ten grants: cloud clients call for many people from one."""
 REFUSED_PER_MINUTE = 100
-CALLS_AT_ONCE = 16
+CALLS_AT_ONCE, OF_A_PERSON = 16, 32
+"""Calls that run of one grant, and of all grants of one person: half of what a server runs, for grants cost nothing."""
 MAX_KEYS = 10_000
 UNKNOWN = "unknown"
 
@@ -52,7 +53,8 @@ class Limits:
     def __init__(self, calls_per_minute: Callable[[], int], *, keys: int = MAX_KEYS) -> None:
         self._calls_per_minute = calls_per_minute
         self._grants, self._addresses, self._refused = Meter(keys), Meter(keys), Meter(keys)
-        self._running: dict[str, int] = {}
+        self._of_grants: dict[str, int] = {}
+        self._of_people: dict[str, int] = {}
 
     def admit(self, *, grant: str, address: str, now: float) -> float | None:
         """Count one tool call: None, or the seconds to wait. A call that has to wait is counted nowhere."""
@@ -73,20 +75,19 @@ class Limits:
         """Count a token that was refused."""
         self._refused.take(address, REFUSED_PER_MINUTE, now)
 
-    def enter(self, grant: str) -> bool:
-        """Begin a call of a grant; False: `CALLS_AT_ONCE` of it are running. Each that began ends with `leave`."""
-        running = self._running.get(grant, 0)
-        if running >= CALLS_AT_ONCE:
+    def enter(self, grant: str, person: str) -> bool:
+        """Begin a call; False: `CALLS_AT_ONCE` of its grant are running, or `OF_A_PERSON`. Each that began ends with `leave`."""
+        of_grant, of_person = self._of_grants.get(grant, 0), self._of_people.get(person, 0)
+        if of_grant >= CALLS_AT_ONCE or of_person >= OF_A_PERSON:
             return False
-        self._running[grant] = running + 1
+        self._of_grants[grant], self._of_people[person] = of_grant + 1, of_person + 1
         return True
 
-    def leave(self, grant: str) -> None:
-        running = self._running[grant] - 1
-        if running:
-            self._running[grant] = running
-        else:
-            del self._running[grant]
+    def leave(self, grant: str, person: str) -> None:
+        for running, key in ((self._of_grants, grant), (self._of_people, person)):
+            running[key] -= 1
+            if not running[key]:
+                del running[key]
 
 
 @lru_cache(maxsize=1024)

@@ -31,6 +31,9 @@ class Listener:
         while self._waiting or not self._ending:
             await self._news.wait()
             self._news.clear()
+            # A busy stream is never quiet for so long that somebody else asks.
+            if not self.still_welcome():
+                break
             waiting, self._waiting = self._waiting, {}
             for message in waiting:
                 if not await self.exchange.notify(message):

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 
-import msgspec
 from msgspec import Struct
 
 from runner.protocol.jsonrpc import encode
@@ -33,7 +32,7 @@ class Typed(Struct, frozen=True, kw_only=True):
 class Context(Struct, frozen=True, kw_only=True):
     """The arguments that are already chosen. No values of a spec depend on each other, so they change nothing here."""
 
-    arguments: dict[str, str] = {}
+    arguments: dict[str, str] | None = None
 
 
 class CompleteParams(Struct, frozen=True, kw_only=True):
@@ -41,7 +40,12 @@ class CompleteParams(Struct, frozen=True, kw_only=True):
 
     ref: Ref
     argument: Typed
-    context: Context = msgspec.field(default_factory=Context)
+    context: Context | None = None
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """The arguments that are already chosen."""
+        return (self.context and self.context.arguments) or {}
 
 
 def completion(values: Iterable[str], typed: str) -> bytes:

@@ -4,7 +4,7 @@ An estimate, because every family of models cuts text in its own way and publish
 hand to a model of each tool (name, description, input schema; neither output schema nor annotations) as compact JSON, by runs of
 letters and classes of characters. The weights were fitted to the Claude tokenizer that the PyPI package `anthropic` 0.34 bundles,
 on the tool lists of 334 public OpenAPI documents. Against that tokenizer, on lists that were left out of the fit: half of them
-within 2.0 %, 95 of 100 within 7.3 %, the worst 19 % off. Later models cut text differently, mostly into more tokens, up to a third.
+within 2.0 %, 95 of 100 within 7.3 %, the worst 19 % off. What other tokenizers make of it was not measured.
 """
 
 import string

@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+import re
+from collections.abc import Callable
 from enum import Enum
 
 MODERN = "2026-07-28"
@@ -9,6 +11,7 @@ LATEST_LEGACY = "2025-11-25"
 LEGACY = (LATEST_LEGACY, "2025-06-18", "2025-03-26", "2024-11-05")
 
 _SENTINEL_START, _SENTINEL_END = b"=?base64?", b"?="
+_PLAIN = re.compile(rb"[\t\x20-\x7e]*")
 
 
 class Era(Enum):
@@ -53,18 +56,23 @@ def single(name: str, value: bytes | None) -> bytes | None:
     return copies.pop()
 
 
-def says(value: bytes, expected: str) -> bool:
-    """Whether a routing header carries `expected`, once or in identical copies."""
-    if header_text(value.strip(b" \t")) == expected:
-        return True
-    return b"," in value and all(header_text(copy.strip(b" \t")) == expected for copy in value.split(b","))
-
-
 def header_text(value: bytes) -> str | None:
     """The text of a header value, with the `=?base64?…?=` form decoded; None when it is malformed (2026-07-28, Value Encoding)."""
     if value.startswith(_SENTINEL_START) and value.endswith(_SENTINEL_END) and len(value) >= len(_SENTINEL_START) + len(_SENTINEL_END):
         return _decoded(value[len(_SENTINEL_START) : -len(_SENTINEL_END)])
-    if any(byte < 0x20 or byte > 0x7E for byte in value if byte != 0x09):
+    return plain_text(value)
+
+
+def says(value: bytes, expected: str, text: Callable[[bytes], str | None] = header_text) -> bool:
+    """Whether a routing header carries `expected`, once or in identical copies; `text` reads it."""
+    if text(value.strip(b" \t")) == expected:
+        return True
+    return b"," in value and all(text(copy.strip(b" \t")) == expected for copy in value.split(b","))
+
+
+def plain_text(value: bytes) -> str | None:
+    """The same of a header that knows no other form: whoever routes by it compares what it finds there."""
+    if _PLAIN.fullmatch(value) is None:
         return None
     return value.decode("ascii")
 

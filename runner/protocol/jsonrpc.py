@@ -2,10 +2,10 @@
 
 import re
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
@@ -16,7 +16,9 @@ HEADER_MISMATCH = -32020
 MISSING_CAPABILITY = -32021
 UNSUPPORTED_VERSION = -32022
 
-RequestId = int | str
+MAX_ID = 1024
+"""Characters. An id, or a progress token, is repeated in every message of a stream."""
+RequestId = int | Annotated[str, Meta(max_length=MAX_ID)]
 Header = tuple[bytes, bytes]
 
 
@@ -48,8 +50,8 @@ class RpcError(Exception):
         self.code, self.message, self.status = code, message, status
 
 
-MAX_DEPTH = 64
-"""Of objects and arrays in a message."""
+MAX_DEPTH, MAX_VALUES = 64, 100_000
+"""Of objects and arrays in a message, and of what it holds in all: four megabytes of the smallest values would take a hundred here."""
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _BRACKETS = b"[]{}"
 _OTHERS = bytes(set(range(256)) - set(_BRACKETS))
@@ -64,10 +66,10 @@ def decode_message(body: bytes) -> Message:
     """The single message in a body. Of members with the same name the last one counts, here and for every later reader.
 
     Raises:
-        RpcError: not JSON, a batch, nested too deeply, or not a JSON-RPC 2.0 request, notification or response.
+        RpcError: not JSON, a batch, too deep or too much, or not a JSON-RPC 2.0 request, notification or response.
     """
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and depth(body) > MAX_DEPTH:
-        raise RpcError(INVALID_REQUEST, f"The message is nested too deeply: at most {MAX_DEPTH} levels of objects and arrays.")
+    if (why := excess(body)) is not None:
+        raise RpcError(INVALID_REQUEST, f"The message {why}.")
     try:
         message = _decode(body)
     except msgspec.ValidationError as error:
@@ -80,6 +82,18 @@ def decode_message(body: bytes) -> Message:
     if message.method is UNSET and not is_response(message):
         raise RpcError(INVALID_REQUEST, "This is not one JSON-RPC 2.0 message: it has no method.")
     return message
+
+
+def excess(document: bytes) -> str | None:
+    """What a JSON document has too much of, as the end of a sentence; of anything else some answer."""
+    openings = document.count(b"[") + document.count(b"{")
+    if len(document) > MAX_VALUES and openings + document.count(b",") > MAX_VALUES:
+        bare = _STRING.sub(b"", document)
+        if bare.count(b"[") + bare.count(b"{") + bare.count(b",") > MAX_VALUES:
+            return f"holds more than {MAX_VALUES} values"
+    if openings > MAX_DEPTH and depth(document) > MAX_DEPTH:
+        return f"is nested too deeply: at most {MAX_DEPTH} levels of objects and arrays"
+    return None
 
 
 def depth(body: bytes) -> int:

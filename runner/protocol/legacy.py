@@ -31,13 +31,21 @@ class _Meta(Struct, frozen=True, kw_only=True):
 class _Call(Struct, frozen=True, kw_only=True):
     name: str
     arguments: dict[str, Any] | None = None
-    meta: _Meta = field(name="_meta", default=_Meta())
+    meta: _Meta | None = field(name="_meta", default=None)
+
+    @property
+    def progress(self) -> RequestId | None:
+        return None if self.meta is None else self.meta.progress
 
 
 class _Prompt(Struct, frozen=True, kw_only=True):
     name: str
     arguments: dict[str, str] | None = None
-    meta: _Meta = field(name="_meta", default=_Meta())
+    meta: _Meta | None = field(name="_meta", default=None)
+
+    @property
+    def progress(self) -> RequestId | None:
+        return None if self.meta is None else self.meta.progress
 
 
 class _Read(Struct, frozen=True, kw_only=True):
@@ -93,7 +101,7 @@ class Legacy:
         match method:
             case "tools/call" if self._has_tools:
                 call = _call(params)
-                return ToolCall(id=request_id, name=call.name, arguments=call.arguments or {}, modern=False, progress=call.meta.progress)
+                return ToolCall(id=request_id, name=call.name, arguments=call.arguments or {}, modern=False, progress=call.progress)
             case "tools/list" if self._has_tools:
                 _first_page(params)
                 return result_reply(request_id, self._tools)
@@ -108,7 +116,7 @@ class Legacy:
                 get = _prompt(params)
                 arguments = get.arguments or {}
                 if self._offers.missing(get.name, arguments):
-                    return PromptGet(id=request_id, name=get.name, arguments=arguments, modern=False, progress=get.meta.progress)
+                    return PromptGet(id=request_id, name=get.name, arguments=arguments, modern=False, progress=get.progress)
                 return result_reply(request_id, b"{%b}" % self._offers.prompt(get.name, arguments))
             case "resources/read" if "resources" in self._offers.capabilities:
                 return result_reply(request_id, b"{%b}" % self._offers.read(_read(params).uri, unknown=LEGACY_UNKNOWN_RESOURCE))
@@ -118,7 +126,7 @@ class Legacy:
                 return result_reply(request_id, _NOTHING)
             case "completion/complete" if "completions" in self._offers.capabilities:
                 sought = _complete(params)
-                return result_reply(request_id, b"{%b}" % self._offers.complete(sought.ref, sought.argument, sought.context.arguments))
+                return result_reply(request_id, b"{%b}" % self._offers.complete(sought.ref, sought.argument, sought.chosen))
             case _ if (listed := self._offers.list(method)) is not None:
                 _first_page(params)
                 return result_reply(request_id, b"{%b}" % listed)

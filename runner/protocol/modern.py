@@ -8,7 +8,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType, field
 
 from runner.protocol import jsonrpc
 from runner.protocol.completion import CompleteParams
-from runner.protocol.eras import MODERN, says
+from runner.protocol.eras import MODERN, plain_text, says
 from runner.protocol.jsonrpc import Message, Reply, RequestId, RpcError, error_reply, result_reply
 from runner.protocol.offers import Offers
 from runner.protocol.param_headers import disagreement
@@ -125,10 +125,10 @@ class Modern:
 
     def answer(self, message: Message, headers: Mapping[bytes, bytes]) -> Reply | ToolCall | PromptGet | Listen:
         """The reply, or what has to be run. `headers` are the routing headers, lower case."""
-        if isinstance(message.id, UnsetType) or message.id is None:
-            return jsonrpc.ACCEPTED
         if isinstance(message.method, UnsetType):
             return error_reply(message.id, jsonrpc.INVALID_REQUEST, "A client must not send responses.", status=400)
+        if isinstance(message.id, UnsetType) or message.id is None:
+            return jsonrpc.ACCEPTED
         params = self._params(message, message.method)
         if isinstance(params, Reply):
             return self._contradicted(message) or params
@@ -185,7 +185,7 @@ class Modern:
                     raise RpcError(jsonrpc.INVALID_PARAMS, "The requestState was not issued for this request: reading a resource asks nothing.")
                 return result_reply(request_id, b"%b%b%b}" % (self.complete, self._cached, self._offers.read(uri)))
             case _Complete():
-                values = self._offers.complete(params.ref, params.argument, params.context.arguments)
+                values = self._offers.complete(params.ref, params.argument, params.chosen)
                 return result_reply(request_id, b"%b%b}" % (self.complete, values))
             case _Listen():
                 return Listen(id=request_id, wanted=honoured(params.notifications, self.capabilities))
@@ -230,7 +230,7 @@ def _compare(message: Message, method: str, params: _Params, headers: Mapping[by
     if refusal := _version_differs(message, params.meta.version):
         return refusal
     sent = headers.get(b"mcp-method")
-    if sent is None or not says(sent, method):
+    if sent is None or not says(sent, method, plain_text):
         return mismatch(message, f"Mcp-Method must be present and equal the method {method[:100]!r} of the body.")
     if isinstance(params, _Call | _Prompt):
         name = params.name

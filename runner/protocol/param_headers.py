@@ -7,7 +7,7 @@ from typing import Any
 from msgspec import Struct
 
 from runner.contract import JsonSchema
-from runner.protocol.eras import says
+from runner.protocol.eras import header_text, says
 
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _NUMBER = re.compile(r"-?[0-9]+(\.0*)?")
@@ -62,7 +62,7 @@ def _equal(header: ParamHeader, value: str | float, sent: bytes) -> bool:
         return says(sent, "true" if value else "false")
     if isinstance(value, str):
         return says(sent, value)
-    text = sent.strip(b" \t").decode("latin-1")
+    text = header_text(sent.strip(b" \t")) or ""
     # Integers are compared as numbers: 42 and 42.0 are equal.
     if header.type == "integer" and (isinstance(value, int) or value.is_integer()):
         return len(text) <= 20 and _NUMBER.fullmatch(text) is not None and int(text.partition(".")[0]) == value

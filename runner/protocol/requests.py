@@ -14,7 +14,7 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 Kind = Literal["form", "url", "sampling", "roots"]
 """A kind of question that a client may be able to answer; elicitation has two."""
 
-MAX_SUBSCRIBED = 200
+MAX_SUBSCRIBED, MAX_SUBSCRIBED_URI = 200, 2048
 
 _canonical = msgspec.json.Encoder(order="sorted").encode
 
@@ -64,13 +64,15 @@ class Filter(Struct, frozen=True, kw_only=True, omit_defaults=True, rename="came
 
 
 def honoured(wanted: Filter, capabilities: Mapping[str, object]) -> Filter:
-    """What of a wish a server can fulfil: changes of what it offers, and of at most `MAX_SUBSCRIBED` resources."""
+    """What of a wish a server can fulfil: changes of what it offers, and of at most `MAX_SUBSCRIBED` resources with addresses that are not
+    longer than `MAX_SUBSCRIBED_URI`."""
     resources = "resources" in capabilities
+    uris = dict.fromkeys(uri for uri in wanted.resource_subscriptions if len(uri) <= MAX_SUBSCRIBED_URI)
     return Filter(
         tools_list_changed=wanted.tools_list_changed and "tools" in capabilities,
         prompts_list_changed=wanted.prompts_list_changed and "prompts" in capabilities,
         resources_list_changed=wanted.resources_list_changed and resources,
-        resource_subscriptions=tuple(dict.fromkeys(wanted.resource_subscriptions))[:MAX_SUBSCRIBED] if resources else (),
+        resource_subscriptions=tuple(uris)[:MAX_SUBSCRIBED] if resources else (),
     )
 
 
@@ -110,18 +112,24 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 def kinds_of(capabilities: Mapping[str, Raw]) -> frozenset[Kind]:
     """The questions that a client says it answers. Elicitation without modes means forms (2025-11-25, Elicitation)."""
+    said = _given(capabilities)
     kinds: set[Kind] = set()
-    if "sampling" in capabilities:
+    if "sampling" in said:
         kinds.add("sampling")
-    if "roots" in capabilities:
+    if "roots" in said:
         kinds.add("roots")
-    if "elicitation" in capabilities:
-        modes = _modes(capabilities["elicitation"])
+    if "elicitation" in said:
+        modes = _given(_modes(capabilities["elicitation"]))
         if not modes or "form" in modes:
             kinds.add("form")
         if "url" in modes:
             kinds.add("url")
     return frozenset(kinds)
+
+
+def _given(members: Mapping[str, Raw]) -> frozenset[str]:
+    # Some clients write null for what they do not have.
+    return frozenset(name for name, value in members.items() if bytes(value) != b"null")
 
 
 def kind_of(question: Question) -> Kind:

@@ -12,7 +12,7 @@ from msgspec import Struct
 from runner.contract import Annotations, PythonTool, ServerSpec, Tool
 from runner.protocol.cost import MAX_LISTED, MAX_TOKENS, tokens_of
 from runner.protocol.described import described
-from runner.protocol.jsonrpc import encode
+from runner.protocol.jsonrpc import encode, excess
 from runner.tools.context import Context
 from runner.tools.registry import RegisteredTool
 from runner.tools.result import ToolAnswer, failed
@@ -235,7 +235,7 @@ class ToolSearch:
 
         return Index(self._spec.tools)
 
-    def _found(self, arguments: Mapping[str, Any]) -> ToolAnswer:
+    def _found(self, arguments: Mapping[str, Any], _context: Context) -> ToolAnswer:
         query, limit, offset = arguments.get("query", ""), int(arguments.get("limit", FOUND)), int(arguments.get("offset", 0))
         only_reading = arguments.get("read_only") is True
         ranked = self._index.ranked(query) if query.strip() else self._spec.tools
@@ -249,14 +249,14 @@ class ToolSearch:
             found["hint"] = f"No tool matches. {occur}An empty query lists all {len(self._inner)} tools."
         return _said(found)
 
-    def _described(self, arguments: Mapping[str, Any]) -> ToolAnswer:
+    def _described(self, arguments: Mapping[str, Any], context: Context) -> ToolAnswer:
         names = list(dict.fromkeys(arguments["names"]))
-        found: dict[str, Any] = {"tools": [described(self._inner[name], modern=True) for name in names if name in self._inner]}
+        found: dict[str, Any] = {"tools": [described(self._inner[name], modern=context.modern) for name in names if name in self._inner]}
         if unknown := [name for name in names if name not in self._inner]:
             found["unknown"] = [{"name": name, "near": self._near(name)} for name in unknown]
         return _said(found)
 
-    def _not_called(self, arguments: Mapping[str, Any]) -> ToolAnswer:
+    def _not_called(self, arguments: Mapping[str, Any], _context: Context) -> ToolAnswer:
         """What is left for `call_tool` itself: arguments that fit, and a name that leads nowhere."""
         name = arguments["name"]
         near = self._near(name)
@@ -270,17 +270,17 @@ class ToolSearch:
 class _Run(Struct, frozen=True):
     """A plain function as a runner."""
 
-    function: Callable[[Mapping[str, Any]], ToolAnswer]
+    function: Callable[[Mapping[str, Any], Context], ToolAnswer]
 
-    async def run(self, arguments: dict[str, Any], context: Context | None = None) -> ToolAnswer:
-        return self.function(arguments)
+    async def run(self, arguments: dict[str, Any], context: Context) -> ToolAnswer:
+        return self.function(arguments, context)
 
 
 def _as_object(given: Any) -> dict[str, Any] | None:
     if isinstance(given, str):
-        # Models often write the inner arguments as JSON in a string.
+        # Models often write the inner arguments as JSON in a string. Whoever looked at how deep and how much the message is has not seen it.
         with contextlib.suppress(msgspec.DecodeError, RecursionError, UnicodeEncodeError):
-            given = msgspec.json.decode(given)
+            given = msgspec.json.decode(given) if excess(given.encode()) is None else given
     return {} if given is None else given if isinstance(given, dict) else None
 
 

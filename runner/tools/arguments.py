@@ -40,7 +40,7 @@ def _sentence(error: jsonschema_rs.ValidationError) -> str:
     place = _place(list(error.instance_path))
     kind = error.kind
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.Required):
-        return f"`{_joined(place, str(kind.property))}` is missing; it is required"
+        return f"`{_short(_joined(place, str(kind.property)))}` is missing; it is required"
     if isinstance(kind, jsonschema_rs.ValidationErrorKind.AdditionalProperties):
         names = ", ".join(f"`{_joined(place, name)}`" for name in kind.unexpected[:MAX_PROBLEMS])
         return _short(f"{names}: there is no such argument")

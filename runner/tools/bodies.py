@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Struct
@@ -119,7 +120,8 @@ def _sections(body: Body, value: dict[str, object], files: Mapping[str, File]) -
             given = member if isinstance(member, list) else [member]
             sections += [_file(name, file_of(each, arguments.get(name, name), files), part) for each in given if each is not None]
         elif part.style is not None or part.explode is not None:
-            sections += [_Section(name=key, content=text.encode()) for key, text in _pairs(name, member, part, str, str)]
+            # Only a query needs its names percent-encoded (RFC 7578 section 2).
+            sections += [_Section(name=unquote(key), content=text.encode()) for key, text in _pairs(name, member, part, str, str)]
         elif part.content_type is not None and is_json(part.content_type):
             sections.append(_Section(name=name, content=msgspec.json.encode(member), media_type=part.content_type))
         else:

@@ -24,7 +24,7 @@ class Destination:
         """`trust` makes the context for TLS; None is HTTP without it."""
         self.host = f"{entry.name}:{entry.port}"
         self._name, self._authority = entry.name, entry.name if entry.port == (443 if trust else 80) else self.host
-        self._socket, self._trust = socket, trust
+        self._socket, self._trust = socket, None if entry.recorded else trust
         self._idle: deque[Connection] = deque()
 
     async def send(self, request: HttpRequest, *, fresh: bool = False, until: float | None = None) -> Response:

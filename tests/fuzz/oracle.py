@@ -12,6 +12,9 @@ _LEAK = re.compile(rb'Traceback|File "|site-packages|/opt/bmm|/usr/lib|/home/|/t
 _MARK = re.compile(rb"([mv]k)([0-9]{7})[0-9a-f]{8}z")
 _KINDS = (b"application/json", b"text/event-stream", b"text/plain")
 BUSY = (429, 503)
+_CODES = frozenset({-32700, -32600, -32601, -32602, -32603, -32020, -32021, -32022})
+_OLD_CODES = frozenset({-32002})
+"""Only before 2026-07-28, whose answers are never refused with a status."""
 
 
 class Wrong(AssertionError):
@@ -76,6 +79,8 @@ def _check_message(message: dict[str, Any], response: Response, request: Request
         error = message["error"]
         if type(error.get("code")) is not int or not isinstance(error.get("message"), str) or not error["message"]:
             raise Wrong(f"its error is none: {message}")
+        if error["code"] not in (_CODES | _OLD_CODES if response.status == 200 else _CODES):
+            raise Wrong(f"its code is none of the protocol's: {message}")
     if request is not None:
         expected = ids(request.body)
         if expected is not None and _plain(message["id"]) not in expected and ("result" in message or message["id"] is not None):

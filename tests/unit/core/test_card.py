@@ -1,7 +1,9 @@
 """Names, descriptions and the documents made of them."""
 
 import re
+from typing import Any
 
+import jsonschema_rs
 import pytest
 
 from bmm.core import card
@@ -45,3 +47,49 @@ def test_the_registrys_entry_names_the_endpoint() -> None:
         "version": "3",
         "remotes": [{"type": "streamable-http", "url": "https://mcp.example.com/s/shop/mcp"}],
     }
+
+
+def closed(*required: str, **properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(required), "additionalProperties": False}
+
+
+CARD: dict[str, Any] = closed(
+    *("$schema", "name", "description", "version"),
+    **{"$schema": {"const": "https://static.modelcontextprotocol.io/schemas/v1/server-card.schema.json"}},
+    name={"type": "string", "pattern": "^[a-zA-Z0-9.-]+/[a-zA-Z0-9._-]+$", "minLength": 3, "maxLength": 200},
+    title={"type": "string", "minLength": 1, "maxLength": 100},
+    description={"type": "string", "minLength": 1, "maxLength": 100},
+    version={"type": "string", "maxLength": 255},
+    remotes={"type": "array", "items": closed("type", "url", type={"const": "streamable-http"}, url={"pattern": r"^https?://[^\s{}]+$"})},
+)
+"""What SEP-2127 says of the fields that we use; it allows no others."""
+ENTRY_SCHEMA = {"$schema": {"const": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json"}}
+ENTRY: dict[str, Any] = {**CARD, "properties": CARD["properties"] | ENTRY_SCHEMA}
+"""The registry's schema says the same of them."""
+CATALOGUE = closed(
+    *("specVersion", "entries"),
+    specVersion={"const": "1.0"},
+    entries={
+        "type": "array",
+        "items": closed(
+            *("identifier", "type", "url"),
+            identifier={"type": "string", "pattern": "^urn:air:[a-z0-9.-]+:mcp:[a-z0-9-]+$"},
+            type={"const": "application/mcp-server-card+json"},
+            url={"type": "string", "pattern": "^https?://.+/mcp/server-card$"},
+        ),
+    },
+)
+
+
+@pytest.mark.parametrize("public_url", ["https://mcp.example.com", "http://localhost:8080", "https://192.0.2.7", "http://[::1]:8080"])
+@pytest.mark.parametrize(
+    ("name", "description"), [("Shop", "Sells things."), ("x" * 80, ""), (" ", " \n "), ("\u2003", "\u4e2d" * 500), ("Shop", "word " * 500)]
+)
+def test_the_documents_have_the_fields_of_their_schemas_and_no_others(public_url: str, name: str, description: str) -> None:
+    shop = Listed(slug="shop-2", name=name, version=3, description=description)
+    for schema, document in (
+        (CARD, card.server_card(public_url, shop)),
+        (ENTRY, card.registry_entry(public_url, shop)),
+        (CATALOGUE, card.catalogue(public_url, [shop])),
+    ):
+        jsonschema_rs.Draft202012Validator(schema).validate(document)

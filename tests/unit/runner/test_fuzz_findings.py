@@ -85,3 +85,35 @@ def test_of_two_different_routing_headers_neither_counts(client: Client, name: b
     assert refused.startswith(b"HTTP/1.1 401 " if name == b"Authorization" else b"HTTP/1.1 400 "), refused
     assert b'"result"' not in refused.partition(b"hidden")[0].partition(b"\r\n\r\n")[2].partition(b"HTTP/1.1")[0]
     assert stream(client, *sound, body=body).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize(
+    ("trailer", "opens"),
+    [
+        (b"Origin: https://evil.test", True),
+        (b"MCP-Protocol-Version: 2099-01-01", True),
+        (b"Content-Type: text/plain", True),
+        (b"Authorization: Bearer %b" % token().encode(), False),
+    ],
+)
+def test_what_comes_in_a_trailer_is_no_header(client: Client, trailer: bytes, opens: bool) -> None:
+    head = b"POST /mcp HTTP/1.1\r\nHost: guard\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(client.path))
+        credentials = b"Authorization: Bearer %b\r\n" % token().encode() if opens else b""
+        connection.sendall(head + credentials + b"\r\n%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(BODY), BODY, trailer))
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 200 " if opens else b"HTTP/1.1 401 "), received
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"1.0", b"2.0"])
+def test_only_connections_of_http_1_1_are_kept(client: Client, version: bytes) -> None:
+    # Found by the fuzzer: of other versions the parser reads `close` where it stands alone.
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(client.path))
+        connection.sendall(b"POST /mcp HTTP/%b\r\nConnection: keep-alive, close\r\nContent-Length: 2\r\n\r\n{}" % version)
+        received = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nconnection: close\r\n" in received

@@ -20,10 +20,11 @@ from cryptography.x509.oid import NameOID
 
 from bmm.egress.refused import Reason, alert, response
 from runner.contract import BearerCredential, Body, HttpTool, KeyCredential, SecretNeed
-from tests.unit.runner.guarded import Client, GuardProcess, Home, http_tool, spec, token
+from tests.unit.runner.guarded import Client, GuardProcess, Home, ask, http_tool, modern_request, spec, token
 from tests.unit.runner.upstream import upstream
 
 OPEN = {"type": "object", "properties": {"x": {"type": "string"}}}
+LONG = "w" * 30_000
 BEHAVIOURS = ("error", "elsewhere", "html", "huge", "bomb", "gzipped", "garbled", "cut", "half", "noise", "fickle", "wait", "ok")
 
 
@@ -44,6 +45,7 @@ TOOLS = (
     to("/safe", server="https://safe.test"),
     to("/unsafe", server="https://shop.test:8081"),
     to("/odd", input_schema={"type": "object", "properties": {"x": {"$ref": "http://127.0.0.1:9/schema"}}}),
+    to("/wordy", input_schema={"type": "object", "required": [LONG], "properties": {"p": {"pattern": LONG}, "e": {"const": LONG}}}),
     to("/nested", input_schema={"type": "object", "properties": {"list": {"type": "array", "items": {"enum": ["a", "b"]}}}}),
 )
 KEY_VALUE = "s3cret-value-9"
@@ -118,6 +120,23 @@ def test_all_problems_are_named_at_once_and_long_values_are_cut(caller: Client) 
     said = failure(caller, "get_item", {"id": "x" * 1_000_000, "q": 5, "other": 1})
     assert len(said) < 2000
     assert all(part in said for part in ("`id`", "`q`", "`other`", 'is not of type "integer"'))
+
+
+@pytest.mark.parametrize(("kind", "count", "status"), [("{}", 49_990, 200), ("{}", 50_001, 400), ('"aa"', 100_001, 400)])
+def test_a_message_holds_at_most_a_hundred_thousand_values(caller: Client, kind: str, count: int, status: int) -> None:
+    headers, body = modern_request("tools/call", {"name": "nested", "arguments": {"list": 0}})
+    document = json.dumps(body).replace('"list": 0', f'"list": [{",".join([kind] * count)}]').encode()
+    assert ask(caller.path, document, headers=caller.headers + headers).status == status
+
+
+def test_a_text_may_have_commas_and_brackets_without_end(caller: Client) -> None:
+    assert "ok" in caller.call("ok", {"x": ",[{" * 500_000})["structuredContent"]
+
+
+def test_what_a_schema_says_at_length_is_cut(caller: Client) -> None:
+    said = failure(caller, "wordy", {"p": "x", "e": "x"})
+    assert said.count("\n- ") == 3
+    assert len(said) < 1000
 
 
 @pytest.mark.parametrize(("levels", "status"), [(61, 200), (62, 400), (400, 400)])

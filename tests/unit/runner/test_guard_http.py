@@ -154,8 +154,8 @@ def test_the_private_socket_needs_no_token_counts_nothing_and_tells_how_it_is(gu
 def test_more_than_64_calls_at_once_are_told_to_come_back(start: Callable[..., GuardProcess]) -> None:
     home = Home(spec(http_tool(path="/wait", parameters=(Parameter(name="id", place="query", argument="id"),))))
     start(home)
-    client = Client(home.socket, bearer=token(gid="grt_last"))
-    grants = [Client(home.socket, bearer=token(gid=f"grt_{number}")) for number in range(4)]
+    client = Client(home.socket, bearer=token(gid="grt_last", sub="usr_last"))
+    grants = [Client(home.socket, bearer=token(gid=f"grt_{number}", sub=f"usr_{number % 2}")) for number in range(4)]
     with upstream(home.egress(0)) as api, ThreadPoolExecutor(64) as pool:
         waiting = [pool.submit(grants[n % 4].modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}}) for n in range(64)]
         for _ in range(64):

@@ -78,6 +78,12 @@ def test_null_params_are_none(client: Client) -> None:
     assert "result" in ask(client.path, body, headers=client.headers).json
 
 
+@pytest.mark.parametrize("members", [{"arguments": None, "_meta": None}, {"_meta": {"progressToken": None}}])
+def test_null_members_are_none(client: Client, members: dict[str, Any]) -> None:
+    assert client.legacy("tools/call", {"name": "get_item", **members}).json["result"]["isError"] is True
+    assert "result" in client.legacy("tools/list", {"cursor": None, "_meta": None}).json
+
+
 def test_a_version_nobody_knows_is_400(client: Client) -> None:
     answer = client.legacy("tools/list", version="1999-01-01")
     assert (answer.status, answer.json["error"]["code"]) == (400, -32022)

@@ -155,6 +155,7 @@ def test_a_notification_is_accepted_with_an_empty_202(client: Client) -> None:
         pytest.param(b'{"jsonrpc":"2.0","id":1.5,"method":"tools/list"}', -32600, id="a broken id"),
         pytest.param(b'{"jsonrpc":"2.0","id":{},"method":"tools/list"}', -32600, id="an object as id"),
         pytest.param(b'{"jsonrpc":"2.0","id":1}', -32600, id="no method"),
+        pytest.param(b'{"jsonrpc":"2.0","id":"%b","method":"tools/list"}' % (b"x" * 1025), -32600, id="an endless id"),
     ],
 )
 @pytest.mark.parametrize("version", [MODERN, "2025-11-25", ""])
@@ -164,12 +165,13 @@ def test_a_body_that_is_not_one_message_is_refused_without_an_id(client: Client,
     assert (answer.status, answer.json["error"]["code"], answer.json["id"]) == (400, code, None)
 
 
-def test_a_response_is_refused(client: Client) -> None:
-    answer = ask(client.path, {"jsonrpc": "2.0", "id": 1, "result": {}}, headers=[*client.headers, ("MCP-Protocol-Version", MODERN)])
+@pytest.mark.parametrize("members", [{"id": 1, "result": {}}, {"id": "a", "error": {"code": 1}}, {"result": {}}, {"error": {}}])
+def test_a_response_is_refused(client: Client, members: dict[str, Any]) -> None:
+    answer = ask(client.path, {"jsonrpc": "2.0", **members}, headers=[*client.headers, ("MCP-Protocol-Version", MODERN)])
     assert (answer.status, answer.json["error"]["code"]) == (400, -32600)
 
 
-@pytest.mark.parametrize("request_id", ["a", "", "ü\n\"", 0, -5, 2**70])
+@pytest.mark.parametrize("request_id", ["a", "", "x" * 1024, "ü\n\"", 0, -5, 2**70])
 def test_the_id_comes_back_as_it_was_sent(client: Client, request_id: str | int) -> None:
     headers, body = modern_request("tools/list")
     assert ask(client.path, body | {"id": request_id}, headers=client.headers + headers).json["id"] == request_id
@@ -195,6 +197,7 @@ MIRRORING = {
         pytest.param({}, {"mcp-param-region": "eu"}, False, id="sent without an argument"),
         pytest.param({"region": "ü"}, {"mcp-param-region": "=?base64?w7w=?="}, True, id="base64"),
         pytest.param({"size": 42}, {"mcp-param-size": "42.0"}, True, id="integers as numbers"),
+        pytest.param({"size": 42}, {"mcp-param-size": "=?base64?NDI=?="}, True, id="an integer in base64"),
         pytest.param({"size": 42}, {"mcp-param-size": "43"}, False, id="another integer"),
         pytest.param({"size": 42}, {"mcp-param-size": "4" * 5000}, False, id="an endless integer"),
         pytest.param({"deep": {"on": True}}, {"mcp-param-on": "true"}, True, id="nested boolean"),

@@ -82,10 +82,10 @@ def test_refused_tokens_bar_an_address_and_no_other_for_no_longer_than_a_minute(
 
 def test_what_one_grant_runs_at_once_is_bounded_and_what_ended_makes_room() -> None:
     limits = limits_of()
-    assert [limits.enter("g") for _ in range(CALLS_AT_ONCE + 1)] == [True] * CALLS_AT_ONCE + [False]
-    assert limits.enter("other")
-    limits.leave("g")
-    assert [limits.enter("g"), limits.enter("g")] == [True, False]
+    assert [limits.enter("g", "p") for _ in range(CALLS_AT_ONCE + 1)] == [True] * CALLS_AT_ONCE + [False]
+    assert limits.enter("other", "p")
+    limits.leave("g", "p")
+    assert [limits.enter("g", "p"), limits.enter("g", "p")] == [True, False]
 
 
 def test_no_more_than_the_most_recent_keys_are_remembered() -> None:

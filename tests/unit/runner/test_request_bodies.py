@@ -67,11 +67,12 @@ def test_a_multipart_body_of_texts_objects_and_files() -> None:
         "photos": Part(file=True, content_type="image/png, image/jpeg"),
         "meta": Part(content_type="application/json"),
         "tags": Part(style="form", explode=True),
+        "deep": Part(style="deepObject", explode=True),
     }
     tool = a_tool(Body(media_type="multipart/form-data", argument="body", parts=parts))
     url = "https://h.test/pics/a%20b.jpg?x=1"
     value = {
-        "title": 'a "b"', "count": 2, "nothing": None, "meta": [1], "point": {"x": 1}, "list": ["p", {"q": 1}], "tags": ["r", "s"],
+        "title": 'a "b"', "count": 2, "nothing": None, "meta": [1], "point": {"x": 1}, "list": ["p", {"q": 1}], "tags": ["r", "s"], "deep": {"a b": ["%5B"]},
         "file": b64encode(b"\x00\xff").decode(), "photos": [url, "data:image/png;name=c%22.png;base64,UE5H"], 'odd"\n': "x",
     }  # fmt: skip
     files = {url: File(content=b"JPG", media_type=None)}
@@ -84,6 +85,7 @@ def test_a_multipart_body_of_texts_objects_and_files() -> None:
         (NAMED.format("list") + "\r\nContent-Type: application/json", b'{"q":1}'),
         (NAMED.format("tags"), b"r"),
         (NAMED.format("tags"), b"s"),
+        (NAMED.format("deep[a b][0]"), b"%5B"),
         (NAMED.format("file") + '; filename="file"\r\nContent-Type: application/octet-stream', b"\x00\xff"),
         (NAMED.format("photos") + '; filename="a b.jpg"\r\nContent-Type: image/jpeg', b"JPG"),
         (NAMED.format("photos") + '; filename="c%22.png"\r\nContent-Type: image/png', b"PNG"),

@@ -80,7 +80,7 @@ def test_a_state_is_refused_where_nothing_is_ever_asked(person: Client) -> None:
     assert modern(person, "prompts/get", {"name": "plain", "requestState": state})["error"]["code"] == -32602
 
 
-@pytest.mark.parametrize("capabilities", [{}, {"sampling": {}}, {"elicitation": {"url": {}}}])
+@pytest.mark.parametrize("capabilities", [{}, {"sampling": {}}, {"elicitation": {"url": {}}}, {"elicitation": None}])
 def test_nothing_is_asked_that_the_client_has_not_declared(person: Client, capabilities: dict[str, Any]) -> None:
     error = modern(person, "tools/call", {"name": GREET, "arguments": {}}, capabilities=capabilities)["error"]
     assert (error["code"], error["data"]) == (-32021, {"requiredCapabilities": {"elicitation": {}}})
@@ -161,7 +161,7 @@ def test_what_a_legacy_client_can_is_remembered_for_its_grant_only(person: Clien
     initialize(person, FORMS)
     other = Client(person.path, bearer=token(gid="grt_other_client"))
     assert "does not offer" in said(other.legacy("tools/call", {"name": GREET, "arguments": {}}).json["result"])
-    initialize(person, {})
+    initialize(person, {"elicitation": None})
     assert "does not offer" in said(person.legacy("tools/call", {"name": GREET, "arguments": {}}).json["result"])
 
 

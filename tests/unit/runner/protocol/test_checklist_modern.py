@@ -7,7 +7,7 @@ import pytest
 
 from runner.contract import Prompt, PromptMessage, ServerSpec
 from tests.unit.runner.guarded import MODERN, Answer, Client, GuardProcess, Home, ask, http_tool, modern_request, spec
-from tests.unit.runner.streams import BOTH, CAPABILITIES, LOG_LEVEL, called, modern, modern_stream, name_of, tool
+from tests.unit.runner.streams import BOTH, CAPABILITIES, LOG_LEVEL, called, echo, modern, modern_stream, name_of
 
 IDENTITY = {"io.modelcontextprotocol/serverInfo": {"name": "shop", "title": "Shop", "version": "3"}}
 CALL = {"name": "echo", "arguments": {"text": "hi"}}
@@ -48,6 +48,7 @@ def test_the_version_header_is_on_every_post_and_equals_the_body(person: Client)
 def test_mcp_method_is_required_and_case_sensitive(person: Client) -> None:
     assert refused(sent(person, "tools/list", drop=("mcp-method",)), 400, -32020)
     assert refused(sent(person, "tools/list", replace={"mcp-method": "TOOLS/LIST"}), 400, -32020)
+    assert refused(sent(person, "tools/list", replace={"mcp-method": "=?base64?dG9vbHMvbGlzdA==?="}), 400, -32020), "this one has no other form"
 
 
 @pytest.mark.parametrize(
@@ -258,7 +259,7 @@ def test_numbers_of_any_size_break_nothing(person: Client, number: str, status: 
 
 
 def test_a_result_of_more_than_four_megabytes_is_an_error_with_advice() -> None:
-    home = Home(spec(http_tool(), tool("echo")), title="x" * 3000)
+    home = Home(spec(http_tool(), echo()), title="x" * 3000)
     running = GuardProcess(home)
     result = called(Client(home.socket), "echo", {"text": "y" * (4 * 1024**2 - 1000)})
     assert result["isError"] is True

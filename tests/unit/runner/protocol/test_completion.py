@@ -30,8 +30,14 @@ def test_a_hundred_at_most_and_the_total_says_how_many_there_are(count: int, mor
 def test_params_are_read_as_clients_send_them() -> None:
     sent = b'{"ref":{"type":"ref/prompt","title":"t","name":"p"},"argument":{"name":"a","value":"x"},"context":{"arguments":{"b":"1"}},"_meta":{}}'
     params = msgspec.json.decode(sent, type=CompleteParams)
-    assert (params.ref, params.argument.name, params.context.arguments) == (PromptRef(name="p"), "a", {"b": "1"})
+    assert (params.ref, params.argument.name, params.chosen) == (PromptRef(name="p"), "a", {"b": "1"})
     bare = msgspec.json.decode(
         b'{"ref":{"type":"ref/resource","uri":"x:{a}"},"argument":{"name":"a","value":""},"context":{}}', type=CompleteParams
     )
-    assert (bare.ref, bare.context.arguments) == (ResourceRef(uri="x:{a}"), {})
+    assert (bare.ref, bare.chosen) == (ResourceRef(uri="x:{a}"), {})
+
+
+def test_null_is_nothing_chosen() -> None:
+    for context in (b"null", b'{"arguments":null}'):
+        sent = b'{"ref":{"type":"ref/prompt","name":"p"},"argument":{"name":"a","value":"x"},"context":%b}' % context
+        assert msgspec.json.decode(sent, type=CompleteParams).chosen == {}

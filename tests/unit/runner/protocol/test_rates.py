@@ -42,6 +42,42 @@ def test_a_grant_runs_at_most_sixteen_calls_at_once(start: Callable[..., GuardPr
     assert client.modern("tools/call", CALL).status == 200
 
 
+def test_a_person_with_many_grants_leaves_room_for_others(start: Callable[..., GuardProcess]) -> None:
+    home = Home(spec(http_tool(path="/wait", parameters=(), input_schema={"type": "object"})))
+    start(home)
+    mine = [Client(home.socket, bearer=token(gid=f"grt_{number}")) for number in range(3)]
+    other = Client(home.socket, bearer=token(gid="grt_9", sub="usr_2"))
+    with upstream(home.egress(0)) as api, ThreadPoolExecutor(33) as pool:
+        waiting = [pool.submit(mine[number % 2].modern, "tools/call", CALL) for number in range(32)]
+        for _ in range(32):
+            assert api.arrived.acquire(timeout=10)
+        refused = mine[2].modern("tools/call", CALL)
+        waiting.append(pool.submit(other.modern, "tools/call", CALL))
+        assert api.arrived.acquire(timeout=10)
+        api.released.set()
+        assert [each.result(10).status for each in waiting] == [200] * 33
+    assert (refused.status, refused.headers["retry-after"], refused.json["error"]["code"]) == (429, "1", -32603)
+    assert mine[2].modern("tools/call", CALL).status == 200
+
+
+def test_large_calls_are_refused_before_they_take_the_memory_and_small_ones_never(start: Callable[..., GuardProcess]) -> None:
+    home = Home(spec(http_tool(path="/wait", parameters=(), input_schema={"type": "object"})))
+    start(home)
+    client = Client(home.socket)
+    large = CALL | {"arguments": {"x": "x" * 4_000_000}}
+    with upstream(home.egress(0)) as api, ThreadPoolExecutor(9) as pool:
+        waiting = [pool.submit(client.modern, "tools/call", large) for _ in range(8)]
+        for _ in range(8):
+            assert api.arrived.acquire(timeout=10)
+        refused = client.modern("tools/call", large)
+        waiting.append(pool.submit(client.modern, "tools/call", CALL))
+        assert api.arrived.acquire(timeout=10)
+        api.released.set()
+        assert [each.result(10).status for each in waiting] == [200] * 9
+    assert (refused.status, refused.headers["retry-after"], refused.json["error"]["code"]) == (503, "1", -32603)
+    assert client.modern("tools/call", large).status == 200
+
+
 def test_an_address_that_tries_tokens_is_barred_and_those_that_are_known_go_on(start: Callable[..., GuardProcess]) -> None:
     home = Home()
     start(home)

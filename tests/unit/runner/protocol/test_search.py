@@ -1,6 +1,8 @@
 """Tools that are found instead of listed: through a real guard, and by what the search itself decides."""
 
 import asyncio
+import contextlib
+import select
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -14,7 +16,8 @@ from runner.protocol.cost import MAX_LISTED, MAX_TOKENS
 from runner.protocol.described import described
 from runner.protocol.ranking import Index, words
 from runner.protocol.search import MAX_SENTENCE, ToolSearch, first_sentence, listing, search_tools
-from tests.unit.runner.guarded import Client, GuardProcess, Home, ask, http_tool, spec
+from runner.tools.alone import Alone
+from tests.unit.runner.guarded import Client, GuardProcess, Home, UnixHTTP, ask, http_tool, spec
 from tests.unit.runner.upstream import upstream
 
 READS = Annotations(read_only=True, destructive=False)
@@ -24,6 +27,7 @@ MIRRORED = {"type": "object", "properties": {"region": {"type": "string", "x-mcp
 ORDER = http_tool(
     "listOpenOrders", description="All orders that wait.", annotations=READS, output_schema={"type": "object"}, input_schema=MIRRORED
 )
+COUNT = http_tool("count", output_schema={"type": "array"}, input_schema={"type": "object"}, parameters=(), path="/count")
 FIND, DESCRIBE, CALL = "find_tools", "describe_tools", "call_tool"
 QUICK = 5.0
 """Milliseconds that a search through a thousand tools may take."""
@@ -31,7 +35,7 @@ QUICK = 5.0
 
 @pytest.fixture(scope="module")
 def home() -> Iterator[Home]:
-    home = Home(spec(ITEM, ADD, ORDER, tool_list="search"))
+    home = Home(spec(ITEM, ADD, ORDER, COUNT, tool_list="search"))
     running = GuardProcess(home)
     yield home
     assert running.stop() == 0
@@ -59,7 +63,7 @@ def structured(client: Client, name: str, arguments: dict[str, Any]) -> dict[str
 
 
 def answered(search: ToolSearch, name: str, arguments: dict[str, Any]) -> Any:
-    return asyncio.run(search.tools[name].runner.run(arguments)).structured  # type: ignore[call-arg]
+    return asyncio.run(search.tools[name].runner.run(arguments, Alone())).structured
 
 
 @pytest.mark.parametrize("era", ["modern", "legacy"])
@@ -70,7 +74,7 @@ def test_three_tools_are_listed_and_the_instructions_say_what_for(client: Client
     assert hints == [(True, False), (True, False), (False, True)]
     welcome = client.modern("server/discover") if era == "modern" else client.legacy("initialize", {"protocolVersion": "2025-11-25"})
     instructions = welcome.json["result"]["instructions"]
-    assert instructions.startswith("Ask for items.\n\nThis server has 3 tools that are not listed: find them with find_tools")
+    assert instructions.startswith("Ask for items.\n\nThis server has 4 tools that are not listed: find them with find_tools")
 
 
 def test_a_query_finds_names_titles_and_first_sentences(client: Client) -> None:
@@ -83,17 +87,17 @@ def test_a_query_finds_names_titles_and_first_sentences(client: Client) -> None:
 
 def test_an_empty_query_lists_all_tools_in_order_page_by_page(client: Client) -> None:
     first = found(client, limit=2)
-    assert ([tool["name"] for tool in first["tools"]], first["total"], first["next_offset"]) == (["get_item", "add_item"], 3, 2)
+    assert ([tool["name"] for tool in first["tools"]], first["total"], first["next_offset"]) == (["get_item", "add_item"], 4, 2)
     last = found(client, query=" ", limit=2, offset=2)
-    assert [tool["name"] for tool in last["tools"]] == ["listOpenOrders"]
+    assert [tool["name"] for tool in last["tools"]] == ["listOpenOrders", "count"]
     assert "next_offset" not in last
 
 
 def test_no_match_says_so_and_offers_words_that_occur(client: Client) -> None:
     nothing = found(client, query="ordrs")
     assert (nothing["tools"], nothing["total"]) == ([], 0)
-    assert nothing["hint"] == "No tool matches. Words that occur: order. An empty query lists all 3 tools."
-    assert found(client, query="xylophone")["hint"] == "No tool matches. An empty query lists all 3 tools."
+    assert nothing["hint"] == "No tool matches. Words that occur: order. An empty query lists all 4 tools."
+    assert found(client, query="xylophone")["hint"] == "No tool matches. An empty query lists all 4 tools."
 
 
 def test_definitions_are_those_of_a_full_list_and_unknown_names_get_near_ones(client: Client) -> None:
@@ -102,6 +106,25 @@ def test_definitions_are_those_of_a_full_list_and_unknown_names_get_near_ones(cl
     assert "outputSchema" in given["tools"][0]
     assert given["unknown"] == [{"name": "get_items", "near": ["get_item", "add_item", "listOpenOrders"]}]
     assert client.call(DESCRIBE, {"names": ["a"] * 21})["isError"]
+
+
+def test_an_older_client_reads_the_definitions_of_its_version(client: Client) -> None:
+    def read(era: str) -> Any:
+        answer = (client.modern if era == "modern" else client.legacy)("tools/call", {"name": DESCRIBE, "arguments": {"names": ["count"]}})
+        (tool,) = answer.json["result"]["structuredContent"]["tools"]
+        return tool
+
+    assert [read(era) for era in ("modern", "legacy")] == [described(COUNT, modern=True), described(COUNT, modern=False)]
+    assert ["outputSchema" in read(era) for era in ("modern", "legacy")] == [True, False]
+
+
+def test_arguments_in_a_string_are_as_deep_and_as_much_as_a_message_may_be(client: Client) -> None:
+    def error(value: str) -> str:
+        return str(client.call(CALL, {"name": "count", "arguments": f'{{"x":{value}}}'})["content"][0]["text"])
+
+    assert "`arguments`" in error("[" * 64 + "]" * 64)
+    assert "`arguments`" in error(f"[{'1,' * 100_000}1]")
+    assert "`arguments`" not in error("[" * 63 + "]" * 63)
 
 
 def test_a_call_is_the_inner_tools_in_every_respect(home: Home, client: Client) -> None:
@@ -147,6 +170,19 @@ def test_the_private_socket_tells_how_the_tools_are_listed_and_what_it_costs(sta
     assert [(each["tools"], each["tool_list"]) for each in seen] == [(2, "all"), (2, "search")]
     assert seen[0]["tokens"] == seen[1]["tokens"]
     assert 50 < seen[0]["tokens"]["all"] < seen[0]["tokens"]["search"] < 500
+
+
+def test_nobody_waits_while_the_cost_is_counted(start: Callable[..., GuardProcess]) -> None:
+    many = [http_tool(f"t{number}", description="Counts words and other things. " * 120) for number in range(1000)]
+    guard = start(Home(spec(*many, tool_list="search")))
+    with contextlib.closing(UnixHTTP(guard.private)) as counting:
+        counting.request("GET", "/health")
+        answered, _, _ = select.select([counting.sock], [], [], 0.02)
+        assert not answered
+        assert ask(guard.private, {"jsonrpc": "2.0", "id": 1, "method": "ping"}).status == 200
+        answered, _, _ = select.select([counting.sock], [], [], 0)
+        assert not answered
+        assert json.decode(counting.getresponse().read())["tools"] == 1000
 
 
 def test_automatic_is_search_where_the_list_is_long_or_heavy() -> None:

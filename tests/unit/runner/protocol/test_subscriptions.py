@@ -4,13 +4,14 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.unit.runner.guarded import OPEN_POLICY, Client, GuardProcess, Home, eventually, token
 from tests.unit.runner.protocol.test_asking import GREET
-from tests.unit.runner.streams import SUBSCRIPTION, called, initialize, legacy_stream, modern_stream, said, talking
+from tests.unit.runner.streams import SUBSCRIPTION, called, initialize, legacy_stream, modern_stream, said, soon, talking
 
 EVERYTHING = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True, "resourceSubscriptions": ["test://one"]}
 
@@ -75,6 +76,23 @@ def _status(client: Client) -> int:
         return int(stream.status)
 
 
+def test_a_stream_keeps_nothing_of_the_body_that_opened_it(start: Callable[..., GuardProcess]) -> None:
+    home = Home(talking())
+    guard = start(home)
+
+    def resident() -> int:
+        lines = Path(f"/proc/{guard.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
+    before = resident()
+    with ExitStack() as open_streams:
+        for number in range(24):
+            client = Client(home.socket, bearer=token(gid=f"grt_{number // 8}"))
+            params = {"notifications": EVERYTHING, "unknown": "x" * 4_000_000}
+            open_streams.enter_context(modern_stream(client, "subscriptions/listen", params)).next()
+        assert resident() - before < 40_000_000
+
+
 def test_an_expired_token_ends_its_stream(person: Client) -> None:
     client = Client(person.path, bearer=token(exp=int(time.time()) + 2, gid="grt_expiring"))
     with listening(client, EVERYTHING) as stream:
@@ -91,6 +109,26 @@ def test_a_revoked_grant_ends_its_stream(start: Callable[..., GuardProcess]) -> 
         began = time.monotonic()
         assert stream.rest()[-1]["result"]["resultType"] == "complete"
         assert time.monotonic() - began < 3
+
+
+def test_a_revoked_grant_ends_a_stream_that_is_never_quiet(start: Callable[..., GuardProcess]) -> None:
+    home = Home(talking())
+    start(home)
+    other = Client(home.socket, bearer=token(gid="grt_of_another"))
+    with listening(Client(home.socket), EVERYTHING) as stream:
+        stream.next()
+        called(other, "test_trigger_tool_change")
+        assert stream.next()["method"] == "notifications/tools/list_changed"
+        home.put("policy.json", OPEN_POLICY | {"revoked_grants": ["grt_1"]})
+        soon(2)
+        called(other, "test_trigger_tool_change")
+        assert stream.next()["result"]["resultType"] == "complete"
+
+
+def test_addresses_that_are_too_long_or_too_many_are_not_listened_to(person: Client) -> None:
+    uris = ["test://" + "x" * 2042, "test://" + "x" * 2041, *(f"test://{number}" for number in range(300))]
+    with listening(person, {"resourceSubscriptions": uris}) as stream:
+        assert stream.next()["params"]["notifications"] == {"resourceSubscriptions": uris[1:201]}
 
 
 def test_at_the_stop_everybody_hears_that_the_lists_change_and_the_stream_ends_at_once(start: Callable[..., GuardProcess]) -> None:
