@@ -1,6 +1,6 @@
 """`make bench`: one run of deploys, starts, load and memory, beside others with the same tools, the same token and an equal Caddy.
 
-    python packaging/bench.py [--seconds 4] [--rounds 2]
+    python packaging/bench.py [--seconds 4] [--rounds 2] [--only PART]
 
 Traffic stays on loopback and everything that is started is ended. docs/benchmarks.md says what is compared with what.
 """
@@ -14,8 +14,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks import contest, document, process, report, sites, starts
-from benchmarks.contest import Contestant, Scenario
+from benchmarks import coded, contest, document, drafting, load, process, report, sites, starts
+from benchmarks.contest import Added, Contestant, Disturbed, Scenario
+from benchmarks.document import Ask
 from benchmarks.sites import Site, Upstream
 from msgspec import Struct
 
@@ -26,6 +27,14 @@ DEPLOYS = STARTS = 5
 FASTMCP, SDK, CEILING = "FastMCP", "the SDK", "the ceiling"
 PACED_SECONDS = 3
 ECHO = (Scenario(name="echo", connections=16, ask=document.echo),)
+GUARD_ECHO, WORKER_ECHO = "echo", "echo in a worker"
+ECHOES = tuple(
+    Scenario(name=name, connections=connections, ask=ask)
+    for connections in (1, 16)
+    for name, ask in ((GUARD_ECHO, document.echo), (WORKER_ECHO, coded.worker_echo))
+)
+QUERIES = tuple(Scenario(name="sql", connections=connections, ask=coded.find) for connections in (16, 1))
+MIXED_RATE, MIXED_ROUNDS = 100.0, 5
 SCENARIOS = (
     Scenario(name="tools/call", connections=16, ask=document.call, asks_upstream=True),
     Scenario(name="tools/call", connections=1, ask=document.call, asks_upstream=True),
@@ -34,15 +43,15 @@ SCENARIOS = (
 
 
 class Stand(Struct, frozen=True, kw_only=True):
-    """What stands ready to be measured. `slug` is the server that load is put on, `token` lets into it and into FastMCP."""
+    """What stands ready to be measured. `caddy` is the pid of the Caddy of all the others, at `origin`."""
 
     data: Path
     run: Path
     api: Upstream
     box: Box
-    slug: str
-    token: str
     spec: ServerSpec
+    caddy: int
+    origin: str
 
 
 def main(arguments: list[str]) -> int:
@@ -55,45 +64,53 @@ def main(arguments: list[str]) -> int:
         (run / "in").mkdir()
         api = held.enter_context(sites.upstream(run / "in" / "upstream.sock"))
         box = held.enter_context(sites.appliance(api.port))
+        caddy, origin = held.enter_context(sites.caddy(data, run))
         written = json.dumps(sites.document_for(box, api)).encode()
         spec = decode_spec(box.bmm("compile", "openapi", "-", stdin=written).stdout.encode())
-        deploys = [sites.deploy(box, f"bench{number}", spec, document.call(document.LEGACY)) for number in range(DEPLOYS)]
-        say(report.deploys(deploys))
-        for number in range(DEPLOYS - 1):
-            box.bmm("rm", f"bench{number}")
-        stand = Stand(data=data, run=run, api=api, box=box, slug=f"bench{DEPLOYS - 1}", token=deploys[-1].token, spec=spec)
-        measure(stand, deploys[-1].url, held, options)
+        stand = Stand(data=data, run=run, api=api, box=box, spec=spec, caddy=caddy, origin=origin)
+        for name, measure in PARTS.items():
+            if options.only in (None, name):
+                with ExitStack() as meanwhile:
+                    measure(stand, meanwhile, options)
     say(f"finished in {time.monotonic() - begun:.0f} s")
     return 0
 
 
-def measure(stand: Stand, url: str, held: ExitStack, options: argparse.Namespace) -> None:
-    caddy, origin = held.enter_context(sites.caddy(stand.data, stand.run))
-    command = sites.fastmcp_command(stand.box, url, stand.api, folder=stand.data, socket=stand.run / "in" / "fastmcp.sock")
+def measure_deploy(stand: Stand, held: ExitStack, _: argparse.Namespace) -> None:
+    """From the command to the first answer, and from the start of a container or process to the first answer."""
+    deploys = []
+    for number in range(DEPLOYS):
+        deploys.append(sites.deploy(stand.box, f"bench{number}", stand.spec, document.call(document.LEGACY)))
+        held.callback(stand.box.bmm, "rm", f"bench{number}")
+    say(report.deploys(deploys))
+    command = _fastmcp(stand, deploys[0].url)
     containers = starts.Containers(sites.elsewhere(stand.data, stand.run), stand.spec)
     ours, theirs = [], []
-    for number in range(STARTS):
+    for _number in range(STARTS):
         ours.append(containers.start())
-        with ExitStack() as trial:
-            # The last one stays for the load.
-            kept = held if number == STARTS - 1 else trial
-            socket, log = stand.run / "in" / "fastmcp.sock", stand.data / "fastmcp.log"
-            pid, seconds = kept.enter_context(starts.other(command, socket, stand.token, log))
+        with starts.other(command, stand.run / "in" / "fastmcp.sock", deploys[0].token, stand.data / "fastmcp.log") as (_pid, seconds):
             theirs.append(seconds)
     say(report.starts(ours, theirs))
+
+
+def measure_http(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
+    """A tool that asks an API, and the list of tools: load, processor time and memory."""
+    deployed = sites.deploy(stand.box, "bench", stand.spec, document.call(document.LEGACY))
+    socket, log = stand.run / "in" / "fastmcp.sock", stand.data / "fastmcp.log"
+    pid, _ = held.enter_context(starts.other(_fastmcp(stand, deployed.url), socket, deployed.token, log))
     upstream = {"upstream": stand.api.pid}
-    bmm = Site(name="bmm", url=url, pids=sites.appliance_pids(stand.box, stand.slug) | upstream)
-    fastmcp = Site(name=FASTMCP, url=f"{origin}/s/fastmcp/mcp", pids={"server": pid, "caddy": caddy} | upstream)
-    bare = Site(name="no MCP at all (Caddy, upstream)", url=f"{origin}/s/upstream/mcp", pids={"caddy": caddy} | upstream)
+    bmm = Site(name="bmm", url=deployed.url, pids=sites.appliance_pids(stand.box, "bench") | upstream)
+    fastmcp = Site(name=FASTMCP, url=f"{stand.origin}/s/fastmcp/mcp", pids={"server": pid, "caddy": stand.caddy} | upstream)
+    bare = Site(name="no MCP at all (Caddy, upstream)", url=f"{stand.origin}/s/upstream/mcp", pids={"caddy": stand.caddy} | upstream)
     for site in (bmm, fastmcp):
-        sites.check(site, stand.token, stand.api)
+        sites.check(site, deployed.token, stand.api)
     idle = {site.name: process.memory(site.pids["server"]) for site in (bmm, fastmcp)}
-    sites.lift_limit(stand.box, stand.slug, stand.token, document.call(document.LEGACY))
+    sites.lift_limit(stand.box, "bench", deployed.token, document.call(document.LEGACY))
     found = contest.run(
         SCENARIOS,
         [Contestant(site=site, era=era) for era in document.ERAS for site in (bmm, fastmcp)],
         bare=bare,
-        token=stand.token,
+        token=deployed.token,
         api=stand.api,
         seconds=options.seconds,
         rounds=options.rounds,
@@ -104,12 +121,10 @@ def measure(stand: Stand, url: str, held: ExitStack, options: argparse.Namespace
     loaded = {site.name: process.memory(site.pids["server"]) for site in (bmm, fastmcp)}
     shared = {name: process.memory(pid) for name, pid in bmm.pids.items() if name not in ("server", "upstream")}
     say(report.memory(idle, loaded, shared))
-    none_failed(stand.box, stand.slug)
-    with ExitStack() as echoes:
-        measure_echo(stand, caddy, origin, echoes, options)
+    none_failed(stand.box, "bench")
 
 
-def measure_echo(stand: Stand, caddy: int, origin: str, held: ExitStack, options: argparse.Namespace) -> None:
+def measure_echo(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
     """The tool that asks nobody, on everything that can serve it: what serving it costs, and nothing else."""
     deployed = sites.deploy(stand.box, "echo", document.echo_spec(), document.echo(document.LEGACY))
     sites.lift_limit(stand.box, "echo", deployed.token, document.echo(document.LEGACY))
@@ -118,7 +133,7 @@ def measure_echo(stand: Stand, caddy: int, origin: str, held: ExitStack, options
         socket = stand.run / "in" / f"echo{number}.sock"
         command = sites.echo_command(program, stand.box, deployed.url, folder=stand.data, socket=socket)
         pid, _ = held.enter_context(starts.other(command, socket, deployed.token, stand.data / f"{program}.log"))
-        contestants.append(Site(name=name, url=f"{origin}/s/echo{number}/mcp", pids={"server": pid, "caddy": caddy}))
+        contestants.append(Site(name=name, url=f"{stand.origin}/s/echo{number}/mcp", pids={"server": pid, "caddy": stand.caddy}))
     for site in contestants:
         sites.check_echo(site, deployed.token, checks_tokens=site.name != CEILING)
     found = contest.run(
@@ -138,8 +153,120 @@ def measure_echo(stand: Stand, caddy: int, origin: str, held: ExitStack, options
     none_failed(stand.box, "echo")
 
 
+def measure_worker(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
+    """What a worker adds to a call, and what the first call of a server waits for."""
+    firsts, seconds = [], []
+    for number in range(STARTS):
+        cold = sites.deploy(stand.box, f"cold{number}", coded.echoes(), coded.worker_echo(document.MODERN))
+        held.callback(stand.box.bmm, "rm", f"cold{number}")
+        begun = time.monotonic()
+        sites.post(cold.url, coded.worker_echo(document.MODERN), cold.token).raise_for_status()
+        firsts.append(cold.first)
+        seconds.append(time.monotonic() - begun)
+    say(report.colds(firsts, seconds))
+    deployed = sites.deploy(stand.box, "echoes", coded.echoes(), coded.worker_echo(document.MODERN))
+    sites.lift_limit(stand.box, "echoes", deployed.token, document.echo(document.MODERN))
+    site = Site(name="bmm", url=deployed.url, pids=sites.appliance_pids(stand.box, "echoes"))
+    found = contest.run(
+        ECHOES,
+        [Contestant(site=site, era=document.MODERN)],
+        bare=None,
+        token=deployed.token,
+        api=stand.api,
+        seconds=options.seconds,
+        rounds=options.rounds,
+        folder=stand.data,
+    )
+    say(report.loads(found, ()))
+    rate = min(one.load.rate for one in found if one.scenario.connections == 16) / 2
+    same_rate = {
+        scenario.name: [
+            load.at_rate(site.url, scenario.ask(document.MODERN), deployed.token, rate=rate, connections=16, seconds=PACED_SECONDS).p50
+            for _ in range(options.rounds)
+        ]
+        for scenario in ECHOES[:2]
+    }
+    paced = Added(load=f"16, {rate:.0f} requests/s", guard=same_rate[GUARD_ECHO], worker=same_rate[WORKER_ECHO])
+    say(report.added([*contest.added(found, guard=GUARD_ECHO, worker=WORKER_ECHO), paced]))
+    none_failed(stand.box, "echoes")
+
+
+def measure_sql(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
+    """A query on PostgreSQL, beside asyncpg on FastMCP."""
+    database = held.enter_context(coded.database(stand.box, stand.data / "sql"))
+    deployed = coded.deploy_with_password(stand.box, "sql", database.spec(), coded.find(document.LEGACY))
+    sites.lift_limit(stand.box, "sql", deployed.token, coded.find(document.LEGACY))
+    socket = stand.run / "in" / "sql.sock"
+    command = coded.fastmcp_command(stand.box, deployed.url, database, folder=stand.data, socket=socket)
+    pid, _ = held.enter_context(starts.other(command, socket, deployed.token, stand.data / "sql.log"))
+    bmm = Site(name="bmm", url=deployed.url, pids=sites.appliance_pids(stand.box, "sql"))
+    fastmcp = Site(name=FASTMCP, url=f"{stand.origin}/s/sql/mcp", pids={"server": pid, "caddy": stand.caddy})
+    coded.check((bmm, fastmcp), deployed.token)
+    found = contest.run(
+        QUERIES,
+        [Contestant(site=site, era=era) for era in document.ERAS for site in (bmm, fastmcp)],
+        bare=None,
+        token=deployed.token,
+        api=stand.api,
+        seconds=options.seconds,
+        rounds=options.rounds,
+        folder=stand.data,
+    )
+    say(report.loads(found, (FASTMCP,)))
+    say(report.processor(found))
+    none_failed(stand.box, "sql")
+
+
+def measure_mixed(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
+    """One server of all three kinds: each of its tools alone, and while one hangs and another crashes."""
+    database = held.enter_context(coded.database(stand.box, stand.data / "mixed"))
+    deployed = coded.deploy_with_password(stand.box, "mixed", coded.mixed(stand.spec, database.spec()), document.call(document.MODERN))
+    sites.lift_limit(stand.box, "mixed", deployed.token, document.call(document.MODERN))
+    found = []
+    for ask in (document.call, coded.find, coded.worker_echo):
+        one = ask(document.MODERN)
+        alone = [_paced(deployed, one, options) for _ in range(MIXED_ROUNDS)]
+        with coded.trouble(deployed.url, deployed.token, ("hang", "crash")) as ended:
+            meanwhile = [_paced(deployed, one, options) for _ in range(MIXED_ROUNDS)]
+        found.append(Disturbed(tool=one.headers["Mcp-Name"], rate=MIXED_RATE, alone=alone, meanwhile=meanwhile, ended=dict(ended)))
+    say(report.disturbed(found))
+    wrong = {call["tool"] for call in stand.box.calls("mixed") if not call["ok"]} - {"hang", "crash"}
+    assert not wrong, f"calls failed: {wrong}"
+
+
+def measure_draft(stand: Stand, held: ExitStack, _: argparse.Namespace) -> None:
+    """From a sentence to a live server."""
+    service = held.enter_context(drafting.model(stand.box))
+    found = []
+    for number in range(DEPLOYS):
+        found.append(drafting.draft(stand.box, service, f"draft{number}", stand.spec))
+        held.callback(stand.box.bmm, "rm", f"draft{number}")
+    say(report.drafts(found))
+    say(report.checks(drafting.checks()))
+
+
+def _paced(deployed: sites.Deployed, ask: Ask, options: argparse.Namespace) -> load.Paced:
+    return load.at_rate(deployed.url, ask, deployed.token, rate=MIXED_RATE, connections=8, seconds=options.seconds)
+
+
+def _fastmcp(stand: Stand, resource: str) -> tuple[str, ...]:
+    return sites.fastmcp_command(stand.box, resource, stand.api, folder=stand.data, socket=stand.run / "in" / "fastmcp.sock")
+
+
+PARTS = {
+    "deploy": measure_deploy,
+    "http": measure_http,
+    "echo": measure_echo,
+    "worker": measure_worker,
+    "sql": measure_sql,
+    "mixed": measure_mixed,
+    "draft": measure_draft,
+}
+
+
 def none_failed(box: Box, slug: str) -> None:
-    failed = [call for call in box.calls(slug) if not call["ok"]]
+    # wrk hangs up at its end, whatever is under way.
+    failed = [call for call in box.calls(slug) if not call["ok"] and call["error"] != "cancelled"]
     assert not failed, f"calls failed: {failed[:3]}"
 
 
@@ -147,6 +274,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.py", description="Measure this machine's figures beside FastMCP's.")
     parser.add_argument("--seconds", type=int, default=4, help="length of each burst of load (default 4)")
     parser.add_argument("--rounds", type=int, default=2, help="how often everything is measured, in turns (default 2)")
+    parser.add_argument("--only", choices=PARTS, help="one part of it")
     return parser.parse_args(arguments)
 
 

@@ -88,6 +88,36 @@ def half_loads(found: Sequence[Measured], *, reference: str, token: str, seconds
     return halves
 
 
+class Added(Struct, frozen=True, kw_only=True):
+    """Median latencies in milliseconds of the same tool, answered by the guard and in a worker; one pair a round."""
+
+    load: str
+    guard: list[float]
+    worker: list[float]
+
+
+def added(found: Sequence[Measured], *, guard: str, worker: str) -> list[Added]:
+    """What a scenario takes longer than another, by the number of connections."""
+    pairs = []
+    for connections in dict.fromkeys(one.scenario.connections for one in found):
+        p50 = {
+            name: [one.load.p50 for one in found if (one.scenario.name, one.scenario.connections) == (name, connections)]
+            for name in (guard, worker)
+        }
+        pairs.append(Added(load=f"{connections} at once", guard=p50[guard], worker=p50[worker]))
+    return pairs
+
+
+class Disturbed(Struct, frozen=True, kw_only=True):
+    """A tool at a fixed rate, round by round: alone, and while calls of other tools ended with errors (`ended`, by their names)."""
+
+    tool: str
+    rate: float
+    alone: list[load.Paced]
+    meanwhile: list[load.Paced]
+    ended: dict[str, int]
+
+
 def _burst(scenario: Scenario, contestant: Contestant, token: str, api: Upstream, seconds: int, folder: Path) -> Measured:
     site = contestant.site
     asked, before = api.asked(), {name: process.cpu_seconds(pid) for name, pid in site.pids.items()}

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from runner.contract import PythonTool, ServerSpec
+from runner.contract import BUILTIN_ECHO, PythonTool, ServerSpec
 
 TOOLS = 20
 ECHOED = "a few words, as a model would send"
@@ -56,18 +56,22 @@ def _operation(number: int) -> dict[str, Any]:
 
 def call(era: str) -> Ask:
     """A call of the tool that everybody is measured with."""
-    return _ask(era, "tools/call", {"name": TOOL, "arguments": {"id": "w-1", "detail": "full"}})
+    return tool_call(era, TOOL, id="w-1", detail="full")
 
 
 def echo(era: str) -> Ask:
     """A call of the tool that asks nobody."""
-    return _ask(era, "tools/call", {"name": "echo", "arguments": {"text": ECHOED}})
+    return tool_call(era, "echo", text=ECHOED)
+
+
+def tool_call(era: str, name: str, /, **arguments: str) -> Ask:
+    return _ask(era, "tools/call", {"name": name, "arguments": arguments})
 
 
 def echo_spec() -> ServerSpec:
     """A server whose one tool is answered by the guard itself."""
     schema = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"], "additionalProperties": False}
-    tool = PythonTool(name="echo", description="Give the text back.", input_schema=schema, code="builtin:echo")
+    tool = PythonTool(name="echo", description="Give the text back.", input_schema=schema, code=BUILTIN_ECHO)
     return ServerSpec(name="Echo", tools=(tool,))
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from statistics import mean, median
 
-from benchmarks.contest import Half, Measured
+from benchmarks.contest import Added, Disturbed, Half, Measured
+from benchmarks.drafting import Drafted
 from benchmarks.process import Memory
 from benchmarks.sites import Deployed
 from benchmarks.starts import ContainerStart
@@ -78,6 +79,47 @@ def half_loads(found: Sequence[Half], reference: str) -> str:
             )
         )
     return _table(("load", "who", "requests/s", "p50 ms", "p99 ms", f"p99 to {reference}"), rows)
+
+
+def added(found: Sequence[Added]) -> str:
+    """What a worker adds to the median, round by round."""
+    rows = []
+    for one in found:
+        each = [there - here for here, there in zip(one.guard, one.worker, strict=True)]
+        rows.append((one.load, f"{mean(one.guard):.2f}", f"{mean(one.worker):.2f}", f"{mean(each):.2f}", " ".join(f"{ms:.2f}" for ms in each)))
+    return _table(("`echo`, p50 ms", "in the guard", "in a worker", "added", "each round"), rows)
+
+
+def colds(first: Sequence[float], second: Sequence[float]) -> str:
+    rows = [("first call of a new server: no worker yet", *_spread(first)), ("second call", *_spread(second))]
+    return _table(("`python` tool", "min", "median", "max"), rows)
+
+
+def drafts(found: Sequence[Drafted]) -> str:
+    late = sorted(seconds * 1000 for one in found for seconds in one.late)
+    rows = [
+        ("from the last token of a tool to its event", f"{late[0]:.0f} ms", f"{median(late):.0f} ms", f"{late[-1]:.0f} ms"),
+        ("from the confirmation to live", *_spread(one.live for one in found)),
+    ]
+    return _table((f"{len(found)} drafts of {len(found[0].late)} tools", "min", "median", "max"), rows)
+
+
+def checks(found: Sequence[tuple[str, float]]) -> str:
+    return _table(("checked", "median ms"), [(what, f"{each:.1f}") for what, each in found])
+
+
+def disturbed(found: Sequence[Disturbed]) -> str:
+    """Latencies of a tool while others hang and crash, beside its own when nothing else happens."""
+    rows = []
+    for one in found:
+        # Of few seconds each: what else the machine does shows in some of them.
+        quiet = median(each.p99 for each in one.alone)
+        beside = " and ".join(f"{count} x `{name}`" for name, count in one.ended.items())
+        for state, paced in (("alone", one.alone), (f"beside {beside}", one.meanwhile)):
+            p50, p99 = median(each.p50 for each in paced), median(each.p99 for each in paced)
+            each = " ".join(f"{one.p99:.2f}" for one in paced)
+            rows.append((f"`{one.tool}`", state, f"{one.rate:.0f}", f"{p50:.2f}", f"{p99:.2f}", each, f"{p99 / quiet:.2f} x"))
+    return _table(("tool", "who", "requests/s", "p50 ms", "p99 ms", "each round", "p99 to alone"), rows)
 
 
 def _times(rate: float, others: Sequence[float]) -> str:

@@ -40,12 +40,13 @@ class Site(Struct, frozen=True, kw_only=True):
 
 
 class Deployed(Struct, frozen=True, kw_only=True):
-    """Seconds from the start of `bmm deploy` to its end, and to the first answered call."""
+    """Seconds from the start of `bmm deploy` to its end, and to the first answered call; `first` is that call alone."""
 
     url: str
     token: str
     command: float
     answered: float
+    first: float
 
 
 class Upstream(Struct, frozen=True, kw_only=True):
@@ -100,7 +101,8 @@ def caddy(data: Path, run: Path) -> Iterator[tuple[int, str]]:
     (run / "in").mkdir(exist_ok=True)
     caddyfile = run / "Caddyfile"
     caddyfile.write_text(plan.caddyfile(config, plan.bind_addresses(config), plan.TEMPLATE.read_text()))
-    environ = os.environ | {"XDG_DATA_HOME": str(data / "caddy"), "XDG_CONFIG_HOME": str(data / "caddy")}
+    folder = str(data / "caddy")
+    environ = os.environ | plan.environment(os.cpu_count() or 1) | {"XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
     line = (config.caddy, "run", "--config", str(caddyfile), "--adapter", "caddyfile")
     with (data / "caddy.log").open("wb") as log, subprocess.Popen(line, env=environ, stdout=log, stderr=log) as front:
         try:
@@ -153,11 +155,12 @@ def deploy(box: Box, slug: str, spec: ServerSpec, ask: document.Ask) -> Deployed
     deployed = json.loads(box.bmm("deploy", "-", "--slug", slug, "--json", stdin=content).stdout)
     command = time.monotonic() - begun
     made = Client(box.config).post(server_target(slug, "tokens"), msgspec.json.encode(TokenWish(days=1)), Token).token
+    asked = time.monotonic()
     answer = post(deployed["url"], ask, made)
-    answered = time.monotonic() - begun
+    end = time.monotonic()
     assert answer.status_code == 200, f"{slug}: {answer.status_code} {answer.text}"
     assert answer.json()["result"]["isError"] is False, answer.text
-    return Deployed(url=deployed["url"], token=made, command=command, answered=answered)
+    return Deployed(url=deployed["url"], token=made, command=command, answered=end - begun, first=end - asked)
 
 
 def lift_limit(box: Box, slug: str, token_: str, ask: document.Ask) -> None:
