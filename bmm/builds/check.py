@@ -1,13 +1,20 @@
-"""What can be said about a spec without running it: kinds that run, destinations the operator allows, secrets that are there."""
+"""What must hold before a build: the checks of a spec, destinations the operator allows, secrets that are there."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 import jsonschema_rs
+import msgspec
 
+from bmm.builds.mirrored import header_fault
+from bmm.checks.code import CANNOT_RUN
+from bmm.checks.spec import check_spec
 from bmm.config import Config
+from bmm.core.finding import Finding, blocks
 from bmm.errors import BadInput, SecretsMissing
-from runner.contract import HttpTool, JsonSchema, PythonTool, ServerSpec, SpecError, decode_spec
+from runner.contract import JsonSchema, PythonTool, ServerSpec, SpecError, decode_spec
+
+_SAID = 4
 
 
 def read_spec(document: bytes | str) -> ServerSpec:
@@ -22,18 +29,30 @@ def read_spec(document: bytes | str) -> ServerSpec:
         raise BadInput(f"The spec cannot be used: {error.message}", pointer=error.pointer or None) from error
 
 
-def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: str) -> Iterator[str]:
-    """Refuse what cannot run; yield what is odd but harmless, as sentences.
+class ChecksFailed(BadInput):
+    """The checks found what must not be built; `findings` are all of them."""
+
+    code = "checks_failed"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        found = blocks(findings)
+        first = " · ".join(f"{each.place}{f' line {each.line}' if each.line else ''}: {each.message} {each.fix}" for each in found[:_SAID])
+        more = f" · and {len(found) - _SAID} more; `bmm check` prints them all" if len(found) > _SAID else ""
+        super().__init__(f"The checks found what must be changed first: {first}{more}", pointer=found[0].place or None)
+        self.findings = tuple(findings)
+
+
+def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: str) -> list[Finding]:
+    """Refuse what cannot run or must not; what is left is for a person to look at, or good to know.
 
     Raises:
-        BadInput: a tool kind that does not run yet, or plain HTTP where the operator has not allowed it.
+        ChecksFailed: a finding blocks.
+        BadInput: a schema that cannot be used, a header no client sends, or plain HTTP where the operator has not allowed it.
         SecretsMissing: names every missing key.
     """
-    for number, tool in enumerate(spec.tools):
-        # A built-in double stands for code until code can run; the candidate refuses a name that is none.
-        if not isinstance(tool, HttpTool) and not (isinstance(tool, PythonTool) and tool.code.startswith("builtin:")):
-            raise BadInput(f"The tool {tool.name!r} has a kind that does not run yet; only http tools do", pointer=f"/tools/{number}/kind")
-        _compiles(tool.input_schema, f"/tools/{number}/input_schema")
+    findings = findings_of(spec, config)
+    if blocks(findings):
+        raise ChecksFailed(findings)
     for number, host in enumerate(spec.hosts):
         place = f"{host.name}:{host.port}"
         if host.plain and place not in config.egress_plain_http:
@@ -46,7 +65,31 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
         commands = " and ".join(f"`bmm secret set {slug} {key} --next`" for key in missing)
         raise SecretsMissing(f"Secrets are missing: {', '.join(missing)}. Run {commands}, then deploy again")
     for key in sorted(set(secret_keys) - {need.key for need in spec.secrets}):
-        yield f"The secret {key} is set, but this spec does not use it; `bmm secret rm {slug} {key}` removes it"
+        message = f"The secret {key} is set, but this spec does not use it; `bmm secret rm {slug} {key}` removes it"
+        findings.append(Finding(level="note", id="secret.left_over", message=message))
+    return findings
+
+
+def findings_of(spec: ServerSpec, config: Config) -> list[Finding]:
+    """What there is to say about the spec alone, blocks included, as this appliance weighs it.
+
+    Raises:
+        BadInput: a schema that cannot be used, or a header no client sends.
+    """
+    for number, tool in enumerate(spec.tools):
+        _compiles(tool.input_schema, f"/tools/{number}/input_schema")
+        if (fault := header_fault(tool.input_schema)) is not None:
+            raise BadInput(f"Clients would not show the tool {tool.name!r}: {fault[0]}", pointer=f"/tools/{number}/input_schema{fault[1]}")
+        if isinstance(tool, PythonTool) and tool.output_schema is not None:
+            _compiles(tool.output_schema, f"/tools/{number}/output_schema")
+    return [_weighed(each, config) for each in check_spec(spec)]
+
+
+def _weighed(finding: Finding, config: Config) -> Finding:
+    """Operators who write tools themselves may have the grammar reported only; what cannot run still cannot."""
+    if config.code_checks == "report" and finding.id.startswith("code.") and finding.id not in CANNOT_RUN:
+        return msgspec.structs.replace(finding, level="ask" if finding.level == "block" else finding.level)
+    return finding
 
 
 def _compiles(schema: JsonSchema, pointer: str) -> None:

@@ -41,7 +41,7 @@ _ORDERS = re.compile(
         (?:previous|prior|above|earlier|preceding|other|existing|system)\s+(?:\w+\s+)?(?:instructions?|prompts?|messages?|rules?|context|directives?|tools?|guidelines)
     | \b(?:do\s+not|don't|never)\s+(?:tell|mention|inform|reveal|show|notify|ask|alert)\b[^.!?\n]{0,60}\b(?:user|human|person|operator)s?\b
     | \bwithout\s+(?:telling|asking|informing|notifying)\s+(?:the\s+)?(?:user|human)s?\b
-    | (?:^|[\n.!?]\s*)(?:system|assistant)\s*:\s
+    | (?:^|[\n.!?]\s*)(?:(?-i:SYSTEM|ASSISTANT)\s*:\s|(?:system|assistant)\s*:\s+(?:also|always|call|do|ignore|i\s|never|now|please|send|use|you)\b)
     | \b(?:before|after|when(?:ever)?)\s+(?:using|calling|invoking|you\s+(?:use|call|invoke))\s+(?:this|any|other|the)\s+tools?\b
     | \b(?:you|the\s+(?:assistant|model|agent|ai|llm))\s+(?:must|should|shall|have\s+to|are\s+required\s+to)\s+(?:\w+\s+){0,3}
         (?:read|send|call|use|include|pass|forward|post|upload)\b[^.!?\n]{0,120}(?:\bother\s+tools?\b|~/|\.ssh|\.env\b|/etc/|\bconversation\s+history\b|\bsystem\s+prompt\b|\bprevious\s+messages?\b)
