@@ -9,26 +9,39 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
+from bmm.cli import compile_database, compile_requests
 from bmm.config import Config
 from bmm.errors import BadInput
 
 if TYPE_CHECKING:
     from bmm.sources import Compiled, Finding
+    from bmm.sources.credentials import Credentials
     from bmm.sources.openapi.options import Options
 
-HELP = "turn descriptions (OpenAPI or Swagger documents) into a ServerSpec on standard output"
+HELP = "turn descriptions (OpenAPI documents, databases, curl commands, recordings, templates) into a ServerSpec on standard output"
 EXAMPLE = """bmm compile openapi https://shop.example/openapi.yaml --server https://shop.example/v1 > spec.json
   bmm compile openapi github.json --tag issues --tag pulls --max-tools 60 --pin per_page=50 > spec.json
-  bmm compile openapi orders.yaml customers.yaml --name Shop > spec.json"""
+  bmm compile openapi orders.yaml customers.yaml --name Shop > spec.json
+  bmm compile database postgresql://reader@db.example.com/shop --tables 'order*' > spec.json
+  bmm compile curl 'curl https://shop.example/v1/orders/42 -H "Authorization: Bearer $SHOP_TOKEN"' > spec.json
+  bmm compile har shop.har --host shop.example > spec.json
+  bmm compile template wikipedia --set language=de > spec.json"""
+KINDS = ("openapi", "database", "curl", "har", "template")
 _UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", choices=KINDS, help="what kind of description it is")
+    what = "where it is, or several; - reads standard input; also a curl command in quotes, or a template's name (none: lists them)"
+    parser.add_argument("documents", metavar="FILE|URL|-", nargs="*", help=what)
+    options(parser)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What a person may decide about a source; shared with `bmm new`."""
     from bmm.sources.openapi.options import SENSIBLE_TOOLS
     from runner.contract import ToolListChoice
 
-    parser.add_argument("source", choices=["openapi"], help="what kind of description it is")
-    parser.add_argument("documents", metavar="FILE|URL|-", nargs="+", help="where it is, or several; - reads standard input")
     parser.add_argument("--server", metavar="URL", help="the API's base URL, instead of those in the document")
     parser.add_argument("--server-var", metavar="NAME=VALUE", action="append", default=[], help="the value of a variable in a server's URL")
     parser.add_argument("--name", metavar="NAME", help="the server's name, instead of the document's title")
@@ -59,9 +72,54 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deprecated", action="store_true", help="also make tools of deprecated operations")
     parser.add_argument("--max-size", metavar="SIZE", default="50M", help="how large a document may be (default: %(default)s)")
     parser.add_argument("--allow-private", action="store_true", help="fetch also from private addresses of this network")
+    compile_database.arguments(parser)
+    compile_requests.arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
+    if args.source == "template" and not args.documents:
+        return compile_requests.listed(as_json=args.json)
+    found, _ = compiled(args, config)
+    spec = found.spec
+    _say(found.findings, as_json=args.json)
+    if not args.json:
+        print(f"{len(spec.tools)} tools, {len(found.findings)} findings", file=sys.stderr)
+        for key in compile_requests.keys_to_set(spec) if args.source in ("curl", "har", "template") else ():
+            print(f"next: bmm secret set SLUG {key}", file=sys.stderr)
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n")
+    return 0
+
+
+def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Credentials]":
+    """What `args.source` and `args.documents` become, and the values of credentials that stood in them.
+
+    Raises:
+        BadInput: they cannot be used; findings that came up on the way have been printed.
+    """
+    from bmm.sources import UnusableDocument
+    from bmm.sources.credentials import Credentials
+
+    if not args.documents:
+        raise BadInput(f"bmm compile {args.source} needs a description: a file, a URL or - for standard input")
+    seen = Credentials()
+    try:
+        if args.source == "database":
+            found = compile_database.compiled(args, config)
+        elif args.source == "openapi":
+            found = _of_documents(args, config)
+        elif args.source == "template":
+            found = compile_requests.of_template(args)
+        else:
+            recorded = compile_requests.of_requests(args, _options(args))
+            found, seen = recorded, recorded.seen
+    except UnusableDocument as error:
+        _say(error.findings, as_json=args.json)
+        raise
+    spec = msgspec.structs.replace(found.spec, tool_list=args.tool_list)
+    return msgspec.structs.replace(found, spec=spec), seen
+
+
+def _of_documents(args: argparse.Namespace, config: Config) -> "Compiled":
     from bmm.sources.merge import merged
 
     options = _options(args)
@@ -72,25 +130,15 @@ def run(args: argparse.Namespace, config: Config) -> int:
         shares = _shares([len(part.spec.tools) for part in parts], options.max_tools)
         each = zip(texts, shares, strict=True)
         parts = [_compiled(args, data, at, msgspec.structs.replace(options, max_tools=share)) for (data, at), share in each]
-    compiled = merged(parts, name=args.name)
-    spec = msgspec.structs.replace(compiled.spec, tool_list=args.tool_list)
-    _say(compiled.findings, as_json=args.json)
-    if not args.json:
-        print(f"{len(spec.tools)} tools, {len(compiled.findings)} findings", file=sys.stderr)
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n")
-    return 0
+    return merged(parts, name=args.name)
 
 
 def _compiled(args: argparse.Namespace, data: bytes, location: str | None, options: "Options") -> "Compiled":
-    from bmm.sources import SOURCES, UnusableDocument
+    from bmm.sources import compile_openapi
 
     # Of several documents each keeps its own title: secrets and clashing tools are named after it.
     one = options if len(args.documents) == 1 else msgspec.structs.replace(options, name=None)
-    try:
-        return SOURCES[args.source](data, location=location, options=one)
-    except UnusableDocument as error:
-        _say(error.findings, as_json=args.json)
-        raise
+    return compile_openapi(data, location=location, options=one)
 
 
 def _options(args: argparse.Namespace) -> "Options":
@@ -100,13 +148,13 @@ def _options(args: argparse.Namespace) -> "Options":
     if not 1 <= args.max_tools <= MAX_TOOLS:
         raise BadInput(f"--max-tools must be from 1 to {MAX_TOOLS:,}.")
     return Options(
-        server=args.server, server_vars=_pairs("--server-var", args.server_var), name=args.name, pins=_pairs("--pin", args.pin),
+        server=args.server, server_vars=pairs("--server-var", args.server_var), name=args.name, pins=pairs("--pin", args.pin),
         tags=tuple(args.tag), paths=tuple(args.path), methods=tuple(args.method), operations=tuple(args.operation),
         max_tools=args.max_tools, deprecated=args.deprecated, max_bytes=_size(args.max_size),
     )  # fmt: skip
 
 
-def _pairs(option: str, given: list[str]) -> dict[str, str]:
+def pairs(option: str, given: list[str]) -> dict[str, str]:
     pairs: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -146,11 +194,12 @@ def _read(document: str, limit: int, config: Config, *, allow_private: bool) -> 
     if document == "-":
         return sys.stdin.buffer.read(limit + 1), None
     if "://" in document:
+        from bmm.cli.output import tame
         from bmm.cli.reach import reach
         from bmm.sources.fetch import fetch
 
         allowed = reach(config, allow_private=allow_private)
-        return fetch(document, limit=limit, say=lambda line: print(line, file=sys.stderr), reach=allowed)
+        return fetch(document, limit=limit, say=lambda line: print(tame(line), file=sys.stderr), reach=allowed)
     try:
         with Path(document).open("rb") as file:
             return file.read(limit + 1), None

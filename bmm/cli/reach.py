@@ -11,5 +11,6 @@ def reach(config: Config, *, allow_private: bool) -> Reach:
     own = own_addresses()
     # First without `own`: a link-local address of this machine is refused for being link-local.
     return Reach(
-        refusal=lambda address: refusal(address) or refusal(address, own), exceptions=config.egress_exceptions, allow_private=allow_private
-    )
+        refusal=lambda address: refusal(address) or refusal(address, own), exceptions=config.egress_exceptions,
+        allow_private=allow_private, typed=True,
+    )  # fmt: skip

@@ -18,13 +18,21 @@ _ACCEPT = "application/vnd.oai.openapi+json, application/json, application/yaml,
 _PRIVATE = frozenset({"private", "loopback", "this machine", "shared by carriers (CGNAT)"})
 
 
+_FIXES = {
+    True: "; pass --allow-private if you mean it",
+    False: "; compile it at the command line, or allow it with egress_exceptions in the settings",
+}
+
+
 class Reach(Struct, frozen=True, kw_only=True):
     """Which addresses may be dialled: `refusal` says why one is not public, or None (bmm.egress.classify, given from outside because
-    sources know nothing of egress); `exceptions` maps `name:port` to an address, as for egress."""
+    sources know nothing of egress); `exceptions` maps `name:port` to an address, as for egress. `typed`: a person at this machine's command
+    line gave the URL, so a loopback address in it is meant."""
 
     refusal: Callable[[str], str | None]
     exceptions: Mapping[str, str] = {}
     allow_private: bool = False
+    typed: bool = False
 
 
 class _Place(Struct, frozen=True, kw_only=True):
@@ -38,7 +46,7 @@ class _Place(Struct, frozen=True, kw_only=True):
 def fetch(url: str, *, limit: int, say: Callable[[str], None], reach: Reach) -> tuple[bytes, str]:
     """The document and the URL it finally came from; `say` hears of every request.
 
-    `url` is one that a person typed: loopback addresses and `localhost` in it are dialled, but no redirect leads there.
+    Loopback addresses and `localhost` in a `url` that a person typed are dialled, but no redirect leads there.
 
     Raises:
         BadInput: not an http(s) URL, an address that may not be dialled, nobody answers within 30 s in all, too many redirects, a
@@ -57,7 +65,7 @@ def fetch(url: str, *, limit: int, say: Callable[[str], None], reach: Reach) -> 
 async def _fetch(url: str, limit: int, say: Callable[[str], None], reach: Reach) -> tuple[bytes, str]:
     # Compressed answers could be far larger than what was received when the limit is looked at.
     headers = {"Accept": _ACCEPT, "Accept-Encoding": "identity", "User-Agent": "BuildMyMCPServer"}
-    typed = _typed_loopback(url)
+    typed = _typed_loopback(url) if reach.typed else None
     # A proxy from the environment would resolve the name again, and dial what was not judged.
     async with asyncio.timeout(SECONDS), httpx2.AsyncClient(headers=headers, timeout=SECONDS, trust_env=False) as client:
         for _ in range(MAX_REDIRECTS + 1):
@@ -112,7 +120,7 @@ async def _judged(url: str, reach: Reach, typed: str | None) -> _Place:
         reason = reach.refusal(address)
         allowed = reason is None or (reason in _PRIVATE and reach.allow_private) or (reason == "loopback" and key == typed)
         if not allowed:
-            fix = "; pass --allow-private if you mean it" if reason in _PRIVATE and not reach.allow_private else ""
+            fix = "" if reason not in _PRIVATE or reach.allow_private else _FIXES[reach.typed]
             raise BadInput(f"{url} is not fetched: {host} leads to {address}, which is not public ({reason}){fix}.")
     return _Place(host=host, port=port, addresses=addresses)
 

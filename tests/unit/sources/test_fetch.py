@@ -43,7 +43,7 @@ def port() -> Iterator[int]:
 
 def got(url: str, *, limit: int = 1000, **reach: object) -> tuple[bytes, str, list[str]]:
     said: list[str] = []
-    body, final = fetch(url, limit=limit, say=said.append, reach=Reach(refusal=refusal, **reach))  # type: ignore[arg-type]
+    body, final = fetch(url, limit=limit, say=said.append, reach=Reach(**{"refusal": refusal, "typed": True} | reach))  # type: ignore[arg-type]
     return body, final, said
 
 
@@ -109,3 +109,10 @@ def test_metadata_addresses_stay_refused_with_the_flag(url: str) -> None:
 def test_a_document_over_the_limit_is_not_read_on(port: int) -> None:
     with pytest.raises(BadInput, match="larger than 1,000 bytes, the limit for documents; --max-size"):
         got(f"http://127.0.0.1:{port}/long")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_a_loopback_address_that_nobody_typed_here_is_not_dialled(port: int, host: str) -> None:
+    with pytest.raises(BadInput, match=r"not public \(loopback\); compile it at the command line, or allow it with egress_exceptions"):
+        got(f"http://{host}:{port}/a", typed=False)
+    assert got(f"http://{host}:{port}/a", typed=False, exceptions={f"{host}:{port}": "127.0.0.1"})[0] == f"{host}:{port}".encode()
