@@ -14,6 +14,20 @@ from msgspec import Meta, Struct
 from bmm.errors import BadInput
 
 MOST_CALLS_PER_MINUTE = 100_000
+MODEL_SERVICE = "https://api.anthropic.com"
+
+
+class Price(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What a model costs: US dollars for a million tokens. Left out, writing to the cache costs 1.25 times the input, reading as much as it."""
+
+    input: Annotated[float, Meta(ge=0)]
+    output: Annotated[float, Meta(ge=0)]
+    cache_write: Annotated[float, Meta(ge=0)] | None = None
+    cache_read: Annotated[float, Meta(ge=0)] | None = None
+
+
+MODEL_KEYS = ("BMM_MODEL_KEY", "ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_CUSTOM_HEADERS")
+"""Environment variables that may hold a key of the model's service."""
 
 
 class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -46,9 +60,55 @@ class Config(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         Meta(description='Names that may lead to a private address: "name:port" = "address". An administrator vouches for each.'),
     ] = {}
     egress_plain_http: Annotated[tuple[str, ...], Meta(description='Destinations ("name:port") that may be reached without TLS.')] = ()
+    code_checks: Annotated[
+        str,
+        Meta(
+            pattern="^(enforce|report)$",
+            description="Whether Python code outside the grammar of docs/checks.md stops a build (enforce) or is only reported (report).",
+        ),
+    ] = "enforce"
+    model_key: Annotated[
+        str,
+        Meta(
+            description="The key of the model's service; without it `ANTHROPIC_API_KEY` counts, for Anthropic's own service. Never printed."
+        ),
+    ] = ""
+    model_base_url: Annotated[
+        str, Meta(description="Where the model is asked: anything that speaks the Messages protocol, also on this machine.")
+    ] = MODEL_SERVICE
+    model_draft: Annotated[str, Meta(min_length=1, description="The model that drafts, changes and curates servers.")] = "claude-sonnet-5-5"
+    model_repair: Annotated[str, Meta(min_length=1, description="The model that corrects a draft that did not pass the checks.")] = (
+        "claude-sonnet-5-5"
+    )
+    model_effort: Annotated[
+        str,
+        Meta(
+            pattern="^(|low|medium|high|xhigh|max)$",
+            description="How much the model thinks: low, medium, high, xhigh or max; empty: as the model's service decides.",
+        ),
+    ] = ""
+    model_max_tokens: Annotated[int, Meta(ge=1000, le=1_000_000, description="Most tokens of one answer, thinking included.")] = 32_000
+    model_timeout: Annotated[
+        float, Meta(gt=0, le=3600, description="Seconds the model may say nothing before the request is given up.")
+    ] = 120.0
+    model_deadline: Annotated[float, Meta(gt=0, le=7200, description="Seconds one answer may take in all.")] = 900.0
+    model_daily_usd: Annotated[
+        float, Meta(ge=0, description="US dollars that may be spent on the model in one day (UTC); 0 switches the model off.")
+    ] = 5.0
+    model_prices: Annotated[
+        dict[str, Price],
+        Meta(description="What models cost, in US dollars for a million tokens; adds to the prices that are built in and replaces them."),
+    ] = {}
     log_level: Annotated[
         str, Meta(pattern="^(debug|info|warning|error)$", description="How much `bmm serve` writes to standard error.")
     ] = "info"
+
+    def __repr__(self) -> str:
+        return f"Config({msgspec.json.encode(self.shown()).decode()})"
+
+    def shown(self) -> "Config":
+        """These settings without the value of the key, fit to be printed."""
+        return msgspec.structs.replace(self, model_key="(set)" if self.model_key else "")
 
     @property
     def data(self) -> Path:
@@ -92,6 +152,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise BadInput(f"{path} is not a TOML file: {error}") from error
     values |= _from_environment(environ)
+    # That key belongs to that service; no other one may see it.
+    if not values.get("model_key") and values.get("model_base_url", MODEL_SERVICE) == MODEL_SERVICE:
+        values["model_key"] = environ.get("ANTHROPIC_API_KEY", "").strip()
     try:
         config = msgspec.convert(values, Config)
     except msgspec.ValidationError as error:
@@ -129,6 +192,21 @@ def check(config: Config) -> None:
     for place, address in config.egress_exceptions.items():
         if not _is_port(place.rpartition(":")[2]) or not _is_address(address):
             raise BadInput(f'egress_exceptions has {place!r} = {address!r}; it must be "name:port" = "IP address"')
+    _check_model(config)
+
+
+def _check_model(config: Config) -> None:
+    url = urlsplit(config.model_base_url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment or "@" in url.netloc:
+        raise BadInput(
+            f'model_base_url is {config.model_base_url!r}; it must be a URL such as "{MODEL_SERVICE}" or "http://127.0.0.1:11434"'
+        )
+    if url.scheme == "http" and config.model_key and url.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise BadInput(
+            f"model_base_url is {config.model_base_url!r}; plain http works only on this machine or without a key, which would cross the network readable"
+        )
+    if not (config.model_key.isascii() and config.model_key.isprintable()) or " " in config.model_key:
+        raise BadInput("model_key has a space, a line break or a character that no key has; copy it again")
 
 
 def _defaults(environ: Mapping[str, str], *, installed: bool) -> dict[str, Any]:

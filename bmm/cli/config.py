@@ -19,7 +19,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.output import as_json
 
     if args.json:
-        as_json(config)
+        as_json(config.shown())
         return 0
     path = config_path(os.environ)
     print(f"# {path}{'' if path.exists() else ' (does not exist; these are the defaults and BMM_… variables)'}")
@@ -29,6 +29,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def described(config: Config) -> dict[str, tuple[object, str]]:
-    """Every setting's value and meaning. No setting holds a secret: keys are files of their own."""
+    """Every setting's value and meaning; of the model's key only whether it is set."""
+    shown = config.shown()
     schema = msgspec.json.schema(Config)["$defs"]["Config"]["properties"]
-    return {name: (getattr(config, name), schema[name]["description"]) for name in schema}
+    return {name: (getattr(shown, name), schema[name]["description"]) for name in schema}

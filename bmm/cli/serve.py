@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bmm.config import Config
+from bmm.config import MODEL_KEYS, Config
 
 if TYPE_CHECKING:
     import uvicorn
@@ -38,6 +38,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
     for noisy in ("huey", "httpx2", "asyncio"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o077)
+    for name in MODEL_KEYS:
+        # The settings have it now; what is started from here has no use for it.
+        os.environ.pop(name, None)
     announce = _announce_json if args.json else _announce
     appliance = Appliance(config, announce)
     appliance.start()

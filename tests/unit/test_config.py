@@ -1,9 +1,11 @@
 """Where settings come from, and which are refused with what to write instead."""
 
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
+from bmm.cli import config as show
 from bmm.config import load
 from bmm.errors import BadInput
 
@@ -43,6 +45,13 @@ def test_the_longest_run_dir_still_takes_the_longest_slug() -> None:
         ("MEMORY_MB", "1", "wrong"),
         ("EGRESS_EXCEPTIONS", '{"shop.test:80": "localhost"}', "IP address"),
         ("EGRESS_EXCEPTIONS", '{"shop.test": "127.0.0.1"}', "name:port"),
+        ("MODEL_BASE_URL", "api.example.com", "model_base_url is"),
+        ("MODEL_BASE_URL", "https://ann:pw@api.example.com", "model_base_url is"),
+        ("MODEL_KEY", "sk-ant-1 sk-ant-2", "copy it again"),
+        ("MODEL_KEY", "sk-ant-1\n", "copy it again"),
+        ("MODEL_EFFORT", "much", "wrong"),
+        ("MODEL_DAILY_USD", "-1", "wrong"),
+        ("MODEL_PRICES", '{"m": {"input": 1}}', "output"),
     ],
 )
 def test_what_cannot_work_is_refused_with_a_sentence(name: str, value: str, words: str) -> None:
@@ -68,3 +77,32 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         load(HOME | {"BMM_CONFIG": str(tmp_path)})
+
+
+ANTHROPIC = {"ANTHROPIC_API_KEY": "sk-ant-environment"}
+
+
+def test_the_key_of_the_environment_is_for_its_own_service_only() -> None:
+    assert load(HOME | ANTHROPIC).model_key == "sk-ant-environment"
+    assert load(HOME | ANTHROPIC | {"BMM_MODEL_KEY": "sk-mine"}).model_key == "sk-mine"
+    assert load(HOME | ANTHROPIC | {"BMM_MODEL_BASE_URL": "https://models.example.com"}).model_key == ""
+
+
+def test_a_key_does_not_cross_the_network_readable() -> None:
+    plain = {"BMM_MODEL_BASE_URL": "http://gpu.example.com:8000"}
+    assert load(HOME | plain).model_base_url == "http://gpu.example.com:8000"
+    with pytest.raises(BadInput, match="plain http") as caught:
+        load(HOME | plain | {"BMM_MODEL_KEY": "sk-mine"})
+    assert "sk-mine" not in caught.value.user_message
+    assert load(HOME | {"BMM_MODEL_BASE_URL": "http://127.0.0.1:11434", "BMM_MODEL_KEY": "sk-mine"}).model_key == "sk-mine"
+
+
+def test_the_key_is_never_printed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BMM_CONFIG", "/nonexistent")
+    config = load(HOME | {"BMM_MODEL_KEY": "sk-mine"})
+    for as_json in (False, True):
+        show.run(Namespace(json=as_json), config)
+    print(config, repr(config))
+    printed = capsys.readouterr().out
+    assert "sk-mine" not in printed
+    assert printed.count("(set)") == 4
