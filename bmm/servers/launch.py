@@ -187,19 +187,23 @@ class Launcher:
 
 
 class PrivateAnswer(Struct, frozen=True, kw_only=True):
+    """Header names are in lower case."""
+
     status: int
+    headers: dict[str, str]
     body: bytes
 
 
 def ask_privately(
-    path: Path, method: str, target: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None
+    path: Path, method: str, target: str, *, body: bytes | None = None, headers: Mapping[str, str] | None = None, seconds: float = 5
 ) -> PrivateAnswer:
-    """One HTTP exchange over a Unix socket, at most 5 s."""
-    connection = UnixConnection(path, timeout=5)
+    """One HTTP exchange over a Unix socket, in which nothing takes longer than `seconds`."""
+    connection = UnixConnection(path, timeout=seconds)
     try:
         connection.request(method, target, body=body, headers=dict(headers or {}))
         answer = connection.getresponse()
-        return PrivateAnswer(status=answer.status, body=answer.read())
+        named = {name.lower(): value for name, value in answer.getheaders()}
+        return PrivateAnswer(status=answer.status, headers=named, body=answer.read())
     finally:
         connection.close()
 

@@ -10,6 +10,7 @@ from msgspec import Struct
 from bmm.config import Config
 from bmm.core import address
 from bmm.core.server import Server
+from bmm.core.stand_in import stand_in
 from bmm.egress.control import EgressControl
 from bmm.egress.rules import EgressEntry, EgressRules, remove_rules, write_rules
 from bmm.servers import bundles, control
@@ -57,16 +58,16 @@ class Materials:
         )
 
     def trial_of(self, server: Server, spec: ServerSpec, *, bundle: str, container_id: str) -> Launch:
-        """A candidate: no secrets, a key of its own, no way out, an address nobody knows."""
+        """A candidate: nobody's secrets, a key of its own, ways that lead to the recorder, an address nobody knows."""
         return Launch(
             container_id=container_id,
             server=server,
             bundle=bundle,
             revision="trial",
-            manifest=self._manifest(server, spec, version=0, bundle=bundle),
+            manifest=self._manifest(server, spec, version=0, bundle=bundle, recorded=True),
             policy=Policy(),
             jwks=self._trust.jwks(),
-            confidential=Confidential(secrets={}, state_key=os.urandom(32)),
+            confidential=Confidential(secrets={need.key: stand_in(need.key) for need in spec.secrets}, state_key=os.urandom(32)),
             trial=True,
         )
 
@@ -110,7 +111,12 @@ class Materials:
                 container_id=container_id,
                 entries=tuple(
                     EgressEntry(
-                        index=one.index, name=one.name, port=one.port, plain=one.plain, address=exceptions.get(f"{one.name}:{one.port}")
+                        index=one.index,
+                        name=one.name,
+                        port=one.port,
+                        plain=one.plain,
+                        protocol=one.protocol,
+                        address=exceptions.get(f"{one.name}:{one.port}"),
                     )
                     for one in _entries(spec)
                 ),
@@ -118,7 +124,7 @@ class Materials:
         )
         self._egress.reload()
 
-    def _manifest(self, server: Server, spec: ServerSpec, *, version: int, bundle: str) -> Manifest:
+    def _manifest(self, server: Server, spec: ServerSpec, *, version: int, bundle: str, recorded: bool = False) -> Manifest:
         public_url = self._config.public_url
         return Manifest(
             server_id=server.id,
@@ -131,7 +137,7 @@ class Materials:
             metadata_url=address.resource_metadata(public_url, server.slug),
             scopes=tuple(scope.name for scope in spec.scopes),
             origins=(public_url,),
-            entries=_entries(spec),
+            entries=_entries(spec, recorded=recorded),
         )
 
     def _policy(self, server_id: str) -> Policy:
@@ -143,5 +149,8 @@ class Materials:
         )
 
 
-def _entries(spec: ServerSpec) -> tuple[Entry, ...]:
-    return tuple(Entry(index=number, name=host.name, port=host.port, plain=host.plain) for number, host in enumerate(spec.hosts))
+def _entries(spec: ServerSpec, *, recorded: bool = False) -> tuple[Entry, ...]:
+    return tuple(
+        Entry(index=number, name=host.name, port=host.port, plain=host.plain, protocol=host.protocol, recorded=recorded)
+        for number, host in enumerate(spec.hosts)
+    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from bmm.config import Config
@@ -13,7 +14,7 @@ from bmm.servers.desired import Desired
 from bmm.servers.material import Materials, Trust
 from bmm.store.db import Store
 from bmm.vault import Vault
-from runner.contract import AllowedHost, HttpTool, ServerSpec
+from runner.contract import AllowedHost, HttpTool, SecretNeed, ServerSpec
 from tests.unit.egress.conftest import Gateway, gateway
 from tests.unit.store import rows
 
@@ -65,3 +66,18 @@ def test_a_trial_has_a_key_that_no_other_container_has(store: Store, gateway: Ga
     shop, one = rows.server(store), materials(store, gateway)
     keys = {one.trial_of(shop, spec("Shop"), bundle="b" * 64, container_id="ctr").confidential.state_key for _ in range(2)}
     assert len(keys | {key(one, shop, gateway.data, 1)}) == 3
+
+
+def test_a_trial_has_nobodys_secrets_and_only_its_ways_lead_to_a_recorder(store: Store, gateway: Gateway) -> None:
+    shop, one = rows.server(store), materials(store, gateway)
+    served = msgspec.structs.replace(spec("Shop"), secrets=(SecretNeed(key="TOKEN"),))
+    trial = one.trial_of(shop, served, bundle="b" * 64, container_id="ctr")
+    assert trial.confidential.secrets == {"TOKEN": "trial-TOKEN"}
+    assert [each.recorded for each in trial.manifest.entries] == [True]
+    version = Version(server_id=shop.id, number=1, bundle=bundles.store(gateway.data, served), build_id="bld_1", created_at=rows.T0)
+    try:
+        live = one.launch_of(shop, Desired(version=version, revision="r"), "ctr1")
+    finally:
+        one.forget("ctr1")
+    assert live.confidential.secrets == {}
+    assert [each.recorded for each in live.manifest.entries] == [False]

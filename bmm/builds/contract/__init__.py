@@ -1,0 +1,1 @@
+"""Contract tests of a candidate: every tool is called, and a recorder stands where the API would be."""
