@@ -13,12 +13,15 @@ from litestar.di import Provide
 from bmm import ids
 from bmm.builds.pipeline import Pipeline
 from bmm.config import Config
+from bmm.drafts.drafting import Drafting
+from bmm.drafts.request import refuse_credentials
 from bmm.edge import caddy, plan
 from bmm.egress.control import EgressControl
 from bmm.errors import Conflict
-from bmm.http import api, authorize, builds, cards, errors, gate, oauth, secrets, settings, signin
+from bmm.http import api, authorize, builds, cards, drafts, errors, files, gate, oauth, secrets, settings, signin
 from bmm.http.cross_origin import CrossOrigin
 from bmm.jobs.queue import Queue
+from bmm.llm.client import Model
 from bmm.oauth.keys import Keys
 from bmm.oauth.signin import ensure_organisation
 from bmm.servers import detached, host
@@ -31,6 +34,7 @@ from bmm.servers.podman import Podman
 from bmm.servers.reconcile import Reconciler
 from bmm.servers.sockets import Sockets
 from bmm.store import builds as build_rows
+from bmm.store import drafts as draft_rows
 from bmm.store import oauth as oauth_rows
 from bmm.store import people
 from bmm.store.db import Store
@@ -63,15 +67,19 @@ class Appliance:
         )  # fmt: skip
         self.reconciler = Reconciler(self.store, podman, launcher, Addresses(Sockets(config.run)), materials, self.collector, self._tend)
         pipeline = Pipeline(config, self.store, launcher, materials, self.reconciler)
-        self.queue = Queue(config.data / "huey.db", pipeline.run_build)
+        model = Model(config, inspect=refuse_credentials, spent_today=self._spent_today)
+        drafting = Drafting(config, self.store, model, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
+        self.queue = Queue(config.data / "huey.db", pipeline.run_build, drafting.run_draft)
 
     def start(self) -> None:
         """Start what must outlive us unless it runs, then take up the work where it was left."""
         start_companions(self.config)
-        self.store.apply(build_rows.release_all())
+        self.store.apply(build_rows.release_all(), draft_rows.release_all())
         self.queue.start()
         for build in self.store.all(build_rows.unfinished()):
             self.queue.build(build.id)
+        for draft in self.store.all(draft_rows.unfinished()):
+            self.queue.draft(draft.id)
         self.reconciler.start()
 
     def stop(self) -> None:
@@ -94,7 +102,7 @@ class Appliance:
     def admin_app(self) -> Litestar:
         """What the command line reaches."""
         return Litestar(
-            route_handlers=[*api.ROUTES, *builds.ROUTES, *secrets.ROUTES, *settings.ROUTES],
+            route_handlers=[*api.ROUTES, *builds.ROUTES, *secrets.ROUTES, *settings.ROUTES, *files.ROUTES, *drafts.ROUTES],
             dependencies=self._dependencies(),
             exception_handlers=errors.HANDLERS,
             openapi_config=None,
@@ -118,11 +126,13 @@ class Appliance:
         return {name: _provide(handle) for name, handle in handles.items()}
 
     def _tend(self) -> None:
-        """What every round of the reconciler begins with: forgotten builds get a worker, companions that are gone come back, and what has
+        """What every round of the reconciler begins with: forgotten builds and drafts get a worker, companions that are gone come back, and what has
         expired is removed."""
         if time.monotonic() - self._reminded > _REMIND_SECONDS:
             for build in self.store.all(build_rows.waiting(ids.now())):
                 self.queue.build(build.id)
+            for draft in self.store.all(draft_rows.waiting(ids.now())):
+                self.queue.draft(draft.id)
             self._reminded = time.monotonic()
         start_companions(self.config)
         if time.monotonic() - self._swept > _SWEEP_SECONDS:
@@ -132,6 +142,11 @@ class Appliance:
 
     def _jwks(self) -> bytes:
         return msgspec.json.encode(self.keys.public_jwks())
+
+    def _spent_today(self) -> int:
+        """Micro-USD that the models have cost since midnight (UTC)."""
+        spent = self.store.one(draft_rows.spent_since(ids.now().replace(hour=0, minute=0, second=0, microsecond=0)))
+        return spent.micro_usd if spent else 0
 
     def _revoked(self, server_id: str) -> frozenset[str]:
         return frozenset(row.value for row in self.store.all(oauth_rows.revoked_grants(server_id, ids.now())))
@@ -158,9 +173,11 @@ def start_companions(config: Config) -> None:
     config.run.mkdir(parents=True, exist_ok=True, mode=0o700)
     loaded = config.run / "Caddyfile.loaded"
     replace(config.run / "Caddyfile", caddyfile.encode())
-    environ = {**os.environ, "XDG_DATA_HOME": str(config.data / "caddy"), "XDG_CONFIG_HOME": str(config.data / "caddy")}
+    runtime, folder = plan.environment(len(os.sched_getaffinity(0))), str(config.data / "caddy")
+    environ = {**runtime, **os.environ, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
     for program in companions(config):
-        detached.ensure(program, run=config.run, environ=environ if program.name == "caddy" else os.environ)
+        given, also = (environ, tuple(runtime)) if program.name == "caddy" else (os.environ, ())
+        detached.ensure(program, run=config.run, environ=given, also=also)
     # Noted after the fact: if we end in between, or Caddy refuses, the next one loads it.
     if not loaded.exists() or loaded.read_text() != caddyfile:
         caddy.Caddy(config.run / "caddy.sock").load(caddyfile)

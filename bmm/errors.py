@@ -35,6 +35,12 @@ class SlugTaken(Conflict):
     code = "slug_taken"
 
 
+class BaseMoved(Conflict):
+    """A server has changed since a draft of its next version was begun."""
+
+    code = "base_moved"
+
+
 class SecretsMissing(BadInput):
     code = "secrets_missing"
 

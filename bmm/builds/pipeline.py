@@ -7,18 +7,25 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 
+import msgspec
+
 from bmm import ids
-from bmm.builds.check import check, read_spec
+from bmm.builds.check import ChecksFailed, check, read_spec
+from bmm.builds.contract.broken import ContractBroken
+from bmm.builds.contract.tries import lines, try_tools
+from bmm.builds.request import still_fits
 from bmm.builds.trial import try_out
 from bmm.config import Config
 from bmm.core.build import Build, BuildStatus
+from bmm.core.finding import Finding, blocks
 from bmm.core.server import Server, Version
+from bmm.core.trial import Trial
 from bmm.errors import BmmError, Conflict
 from bmm.servers import bundles
 from bmm.servers.launch import Launcher
 from bmm.servers.material import Materials
 from bmm.servers.reconcile import Reconciler
-from bmm.store import builds, secrets, servers
+from bmm.store import builds, drafts, secrets, servers, trials
 from bmm.store.db import Stale, Statement, Store, one, run
 from runner.contract import ServerSpec
 
@@ -78,13 +85,37 @@ class Pipeline:
 
     def _check(self, build: Build, server: Server, spec: ServerSpec) -> None:
         keys = [secret.key for secret in self._store.all(secrets.of_server(server.id))]
-        for sentence in check(spec, self._config, keys, server.slug):
-            self._store.apply(self._tell(build, "checking", sentence, level="warning"))
+        try:
+            findings = check(spec, self._config, keys, server.slug)
+        except ChecksFailed as failed:
+            self._store.apply(builds.checked(build.id, failed.findings))
+            raise
+        self._store.apply(builds.checked(build.id, findings), *(self._tell(build, "checking", str(each), level="warning") for each in findings))
 
     def _try_out(self, build: Build, server: Server, spec: ServerSpec, bundle: str) -> None:
         candidate = self._materials.trial_of(server, spec, bundle=bundle, container_id=ids.new_id("try"))
         with self._launcher.trial(candidate) as private:
             self._store.apply(self._tell(build, "trial", try_out(private, spec)))
+            if spec.tools:
+                egress, events = self._launcher.egress_folder(candidate.container_id), self._launcher.event_file(candidate.container_id)
+                self._keep_trial(build, try_tools(spec, private=private, egress=egress, events=events))
+
+    def _keep_trial(self, build: Build, trial: Trial) -> None:
+        """With the version it may become, whatever came of it.
+
+        Raises:
+            ContractBroken: a tool does not do what the spec says.
+        """
+        kept = self._store.one(builds.by_id(build.id))
+        assert kept is not None
+        self._store.apply(
+            trials.keep(build.id, trial, ids.now()),
+            builds.checked(build.id, [*msgspec.json.decode(kept.findings, type=list[Finding]), *trial.findings]),
+            self._tell(build, "trial", str(trial)),
+            *(self._tell(build, "trial", line, level="warning") for line in lines(trial)),
+        )
+        if blocks(trial.findings):
+            raise ContractBroken(trial.findings)
 
     def _make_live(self, build: Build, number: int) -> None:
         server = self._store.one(servers.by_id(build.server_id))
@@ -118,17 +149,24 @@ class Pipeline:
 
 
 def _about(spec: ServerSpec) -> str:
-    counts = {"tools": spec.tools, "resources": (*spec.resources, *spec.resource_templates), "prompts": spec.prompts}
-    offered = [f"{len(each)} {name}" for name, each in counts.items() if each]
-    return ", ".join([*offered, f"{len(spec.hosts)} hosts", f"{len(spec.secrets)} secrets"])
+    counts = {"tool": spec.tools, "resource": (*spec.resources, *spec.resource_templates), "prompt": spec.prompts}
+    counted = [*((name, each) for name, each in counts.items() if each), ("host", spec.hosts), ("secret", spec.secrets)]
+    return ", ".join(f"{len(each)} {name}{'' if len(each) == 1 else 's'}" for name, each in counted)
 
 
 def _publish(db: sqlite3.Connection, build: Build, bundle: str, name: str) -> int:
-    """One transaction: the bundle becomes the server's next version and the one that should run."""
+    """One transaction: the bundle becomes the server's next version and the one that should run.
+
+    Raises:
+        SlugTaken, BaseMoved: as `still_fits`.
+    """
     now = ids.now()
     last = one(db, servers.last_version(build.server_id))
     number = (last.value if last and last.value else 0) + 1
     before = one(db, servers.by_id(build.server_id))
+    # Somebody may have gone live since this was asked for; what they made must not be lost without a word.
+    if before is not None and build.draft_id is not None and (draft := one(db, drafts.by_id(build.draft_id))) is not None:
+        still_fits(draft, before)
     version = Version(server_id=build.server_id, number=number, bundle=bundle, build_id=build.id, created_at=now)
     run(
         db,

@@ -7,35 +7,45 @@ from bmm import ids
 from bmm.builds.check import check, read_spec
 from bmm.config import Config
 from bmm.core.build import Build, BuildStatus
+from bmm.core.draft import Draft
 from bmm.core.server import MOST_SERVERS, Server, ServerStatus
 from bmm.core.slug import check_slug
-from bmm.errors import Conflict, SlugTaken
-from bmm.store import audit, builds, secrets, servers
+from bmm.errors import BaseMoved, Conflict, SlugTaken
+from bmm.store import audit, builds, drafts, secrets, servers
 from bmm.store.db import Store, one, run
 from runner.contract import encode_spec
 
 
-def request_build(store: Store, config: Config, *, organisation_id: str, slug: str, document: bytes, actor: str, now: datetime) -> Build:
-    """Queue a build of a spec for a slug, which becomes this organisation's. The caller wakes a worker.
+def request_build(
+    store: Store, config: Config, *, organisation_id: str, slug: str, document: bytes, actor: str, now: datetime, draft: Draft | None = None
+) -> Build:
+    """Queue a build of a spec for a slug, which becomes this organisation's; `draft` is what it came from. The caller wakes a worker.
 
     Raises:
         BadInput: the slug or the spec cannot be used; with a pointer into the spec.
         SecretsMissing: secrets that the spec needs have not been set.
-        SlugTaken: somebody else has or had the slug.
+        SlugTaken: somebody else has or had the slug, or a draft of a new server would replace one of the own.
+        BaseMoved: the server is no longer what the draft began from.
+        Conflict: the draft is being built already.
     """
     check_slug(slug)
     spec = read_spec(document)
     existing = store.one(servers.by_slug(organisation_id, slug))
     known = [secret.key for secret in store.all(secrets.of_server(existing.id))] if existing else []
     # Odd but harmless findings belong to the build's story; the build finds them again.
-    list(check(spec, config, known, slug))
+    check(spec, config, known, slug)
 
     def queue(db: sqlite3.Connection) -> Build:
         server = one(db, servers.by_slug(organisation_id, slug)) or reserve(db, organisation_id, slug, name=spec.name, now=now)
+        if draft is not None:
+            still_fits(draft, server)
+            if (other := one(db, builds.under_way(draft.id))) is not None:
+                raise Conflict(f"The draft {draft.id} is being built already; the build is {other.id}")
+            run(db, drafts.built(draft.id, slug=slug))
         build = Build(
             id=ids.new_id("bld"), organisation_id=organisation_id, server_id=server.id, spec=encode_spec(spec).decode(),
             status=BuildStatus.QUEUED, attempt=0, bundle=None, version=None, replaces=None,
-            error_code=None, error=None, created_at=now, finished_at=None,
+            error_code=None, error=None, created_at=now, finished_at=None, draft_id=draft.id if draft else None,
         )  # fmt: skip
         run(
             db,
@@ -48,6 +58,22 @@ def request_build(store: Store, config: Config, *, organisation_id: str, slug: s
         return build
 
     return store.transact(queue)
+
+
+def still_fits(draft: Draft, server: Server) -> None:
+    """A draft says what to make of one version, or that there is none.
+
+    Raises:
+        SlugTaken, BaseMoved: the server runs another one meanwhile.
+    """
+    if server.version == draft.base_version:
+        return
+    if draft.base_version is None:
+        raise SlugTaken(f"There is a server {server.slug} already; choose another slug, or change it with `bmm iterate {server.slug} \"…\"`")
+    runs = "has no live version any more" if server.version is None else f"runs version {server.version}"
+    raise BaseMoved(
+        f"{server.slug} {runs}; this draft began from version {draft.base_version}. Say it again with `bmm iterate`"
+    )
 
 
 def draft_for(store: Store, *, organisation_id: str, slug: str, now: datetime) -> Server:

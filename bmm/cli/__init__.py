@@ -14,8 +14,8 @@ from bmm.config import load
 from bmm.errors import BadInput, BmmError
 
 COMMANDS = (
-    "serve", "down", "config", "compile", "call", "deploy", "ps", "logs", "calls", "secret", "limits", "origins", "publish", "unpublish",
-    "server-json", "rollback", "rm", "token", "hold", "egress",
+    "serve", "down", "config", "new", "iterate", "diff", "init", "compile", "check", "call", "dev", "deploy", "ps", "logs", "calls", "secret", "limits",
+    "origins", "publish", "unpublish", "server-json", "rollback", "rm", "token", "hold", "egress", "eval",
 )  # fmt: skip
 """In the order of the help; each is a module here with HELP, EXAMPLE, arguments(parser) and run(args, config)."""
 
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BmmError as error:
         _complain(error, as_json="--json" in words)
         return 2 if error.permanent else 1
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where an answer was expected
         return 130
     except BrokenPipeError:
         # The reader of our output (`| head`) has seen enough; a second failure while Python flushes would only print noise.
@@ -86,5 +86,7 @@ def _complain(error: BmmError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"code": error.code, "message": error.user_message, "pointer": error.pointer}}), file=sys.stderr)
     else:
+        from bmm.cli.output import tame_lines
+
         place = f" (at {error.pointer})" if error.pointer else ""
-        print(f"error: {error.user_message}{place}", file=sys.stderr)
+        print(tame_lines(f"error: {error.user_message}{place}"), file=sys.stderr)

@@ -28,6 +28,11 @@ def tame(text: str) -> str:
     return "".join(character if character.isprintable() else f"\\x{ord(character):02x}" for character in text)
 
 
+def tame_lines(text: str) -> str:
+    """The same for a text of several lines, which stay."""
+    return "\n".join(map(tame, text.splitlines()))
+
+
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """How long ago, in the largest whole unit: "5 s", "3 min", "2 h", "4 d"."""
     seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())

@@ -21,7 +21,8 @@ class BuildStatus(StrEnum):
 
 
 class Build(Struct, frozen=True, kw_only=True):
-    """A row of `builds`. `spec` is canonical JSON; `replaces` the version wanted before it; `error` a sentence for a person."""
+    """A row of `builds`. `spec` is canonical JSON; `replaces` the version wanted before it; `error` a sentence for a person;
+    `findings` JSON of what the checks said."""
 
     id: str
     organisation_id: str
@@ -36,6 +37,8 @@ class Build(Struct, frozen=True, kw_only=True):
     error: str | None
     created_at: datetime
     finished_at: datetime | None
+    draft_id: str | None = None
+    findings: str = "[]"
 
 
 class BuildEvent(Struct, frozen=True, kw_only=True):

@@ -3,11 +3,17 @@
 from datetime import datetime
 from typing import Annotated
 
+import msgspec
 from msgspec import Meta, Struct
 
+from bmm.core.difference import Difference
+from bmm.core.draft import Draft, Round
+from bmm.core.finding import Finding
+from bmm.core.outline import Outline
 from bmm.core.server import Version
 from bmm.core.tool_list import ToolList
 from bmm.servers.install import Snippet
+from runner.contract import ServerSpec
 
 MOST_SPEC_BYTES = 16 * 1024 * 1024
 MOST_SECRET_BYTES = 64 * 1024
@@ -15,6 +21,40 @@ MOST_SECRET_BYTES = 64 * 1024
 
 class Accepted(Struct, frozen=True, kw_only=True):
     build_id: str
+
+
+class DraftAccepted(Struct, frozen=True, kw_only=True):
+    draft_id: str
+
+
+class DraftShown(Struct, frozen=True, kw_only=True):
+    """A draft as its owner sees it. `spec` is what it suggests, `base` what it began from; `difference` what lies between the two."""
+
+    draft: Draft
+    rounds: tuple[Round, ...]
+    findings: tuple[Finding, ...]
+    plan: Outline | None
+    spec: ServerSpec | None
+    base: ServerSpec | None
+    difference: Difference | None
+    """None where there is nothing to compare with."""
+    cost_micro_usd: int
+
+
+class Confirmed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What to build of a draft: `spec` where a person edited it, else its suggestion; `slug` where the draft has none, or another one."""
+
+    slug: str | None = None
+    spec: msgspec.Raw = msgspec.Raw()
+
+
+class Compared(Struct, frozen=True, kw_only=True):
+    """Two versions of a server; the plan is the newer one's."""
+
+    before: int
+    after: int
+    plan: Outline
+    difference: Difference
 
 
 class Settings(Struct, frozen=True, kw_only=True):

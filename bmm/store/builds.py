@@ -1,19 +1,23 @@
 """Builds and their events."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
+import msgspec
+
 from bmm.core.build import Build, BuildEvent, BuildStatus
+from bmm.core.finding import Finding
 from bmm.ids import text
 from bmm.store.db import Query, Statement
 
-_BUILD = "id, organisation_id, server_id, spec, status, attempt, bundle, version, replaces, error_code, error, created_at, finished_at"
+_BUILD = "id, organisation_id, server_id, spec, status, attempt, bundle, version, replaces, error_code, error, created_at, finished_at, draft_id, findings"
 
 
 def insert(build: Build, *, created_by: str) -> Statement:
     return Statement(
         """
-        INSERT INTO builds (id, organisation_id, server_id, spec, status, created_by, created_at)
-        VALUES (:id, :organisation_id, :server_id, :spec, 'queued', :created_by, :created_at)
+        INSERT INTO builds (id, organisation_id, server_id, spec, status, created_by, created_at, draft_id)
+        VALUES (:id, :organisation_id, :server_id, :spec, 'queued', :created_by, :created_at, :draft_id)
         """,
         {
             "id": build.id,
@@ -22,6 +26,7 @@ def insert(build: Build, *, created_by: str) -> Statement:
             "spec": build.spec,
             "created_by": created_by,
             "created_at": text(build.created_at),
+            "draft_id": build.draft_id,
         },
     )
 
@@ -32,6 +37,10 @@ def by_id(build_id: str) -> Query[Build]:
 
 def unfinished() -> Query[Build]:
     return Query(f"SELECT {_BUILD} FROM builds WHERE finished_at IS NULL ORDER BY created_at", {}, Build)
+
+
+def under_way(draft_id: str) -> Query[Build]:
+    return Query(f"SELECT {_BUILD} FROM builds WHERE draft_id = :id AND finished_at IS NULL", {"id": draft_id}, Build)
 
 
 def waiting(now: datetime) -> Query[Build]:
@@ -67,6 +76,10 @@ def enter(build_id: str, status: BuildStatus) -> Statement:
     return Statement(
         "UPDATE builds SET status = :status WHERE id = :id AND finished_at IS NULL", {"id": build_id, "status": status}, expect=1
     )
+
+
+def checked(build_id: str, findings: Sequence[Finding]) -> Statement:
+    return Statement("UPDATE builds SET findings = :findings WHERE id = :id", {"id": build_id, "findings": msgspec.json.encode(findings).decode()})
 
 
 def bundled(build_id: str, bundle: str) -> Statement:

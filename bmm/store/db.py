@@ -65,6 +65,8 @@ class Store:
         self._idle: queue.SimpleQueue[sqlite3.Connection] = queue.SimpleQueue()
         self._async_reader: aiosqlite.Connection | None = None
         self._opening = asyncio.Lock()
+        self.writes = 0
+        self._waiting: set[Callable[[], object]] = set()
         self._work: queue.SimpleQueue[tuple[Callable[[sqlite3.Connection], Any], Future[Any]] | None] = queue.SimpleQueue()
         # Opened here, so that a database that cannot be written stops the start instead of a thread that everybody waits for.
         db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -115,6 +117,22 @@ class Store:
         """`transact`, awaited."""
         return await asyncio.wrap_future(self._submit(act))
 
+    async def achanged(self, since: int, *, seconds: float) -> None:
+        """Wait until `writes` is no longer `since`, at most so long: whoever follows rows sees them as they are written."""
+        loop, written = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and who waited in it
+                loop.call_soon_threadsafe(written.set)
+
+        self._waiting.add(wake)
+        try:
+            if self.writes == since:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(written.wait(), seconds)
+        finally:
+            self._waiting.discard(wake)
+
     def close(self) -> None:
         self._work.put(None)
         self._writer.join()
@@ -152,6 +170,9 @@ class Store:
                 done.set_exception(error)
             else:
                 done.set_result(result)
+                self.writes += 1
+                for wake in tuple(self._waiting):
+                    wake()
         db.close()
 
     @contextlib.contextmanager

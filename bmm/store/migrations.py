@@ -127,3 +127,48 @@ def m0002_settings_of_a_running_server(db: Database) -> None:
         ) STRICT, WITHOUT ROWID;
         CREATE INDEX origins_by_name ON origins (origin);
     """)
+
+
+@schema()
+def m0003_drafts(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE drafts (
+            id TEXT PRIMARY KEY, organisation_id TEXT NOT NULL REFERENCES organisations(id), slug TEXT, base_version INTEGER,
+            source TEXT NOT NULL, ask_model INTEGER NOT NULL CHECK (ask_model IN (0, 1)), prompt TEXT NOT NULL,
+            status TEXT NOT NULL CHECK (status IN ('queued', 'drafting', 'ready', 'failed', 'built')),
+            base TEXT, suggestion TEXT, findings TEXT NOT NULL DEFAULT '[]', error_code TEXT, error TEXT,
+            attempt INTEGER NOT NULL DEFAULT 0, lease_until TEXT, created_by TEXT, created_at TEXT NOT NULL, finished_at TEXT
+        ) STRICT;
+        CREATE INDEX drafts_open ON drafts (created_at) WHERE finished_at IS NULL;
+        CREATE INDEX drafts_of_organisation ON drafts (organisation_id, created_at);
+        CREATE TABLE draft_rounds (
+            draft_id TEXT NOT NULL REFERENCES drafts(id), number INTEGER NOT NULL, kind TEXT NOT NULL CHECK (kind IN
+                ('draft', 'iterate', 'curate', 'repair')),
+            said TEXT NOT NULL, subject TEXT, asked_at TEXT, answered_at TEXT, model TEXT, prompt_version TEXT, digest TEXT, answer TEXT,
+            document TEXT, stop_reason TEXT, tokens_in INTEGER NOT NULL DEFAULT 0, tokens_out INTEGER NOT NULL DEFAULT 0,
+            tokens_cached INTEGER NOT NULL DEFAULT 0, cost INTEGER NOT NULL DEFAULT 0, ms INTEGER NOT NULL DEFAULT 0, error_code TEXT,
+            error TEXT, PRIMARY KEY (draft_id, number)
+        ) STRICT, WITHOUT ROWID;
+        CREATE INDEX draft_rounds_paid ON draft_rounds (asked_at) WHERE asked_at IS NOT NULL;
+        CREATE TABLE draft_events (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, draft_id TEXT NOT NULL REFERENCES drafts(id), at TEXT NOT NULL, step TEXT NOT NULL,
+            level TEXT NOT NULL CHECK (level IN ('info', 'warning', 'error')), message TEXT NOT NULL, tool TEXT
+        ) STRICT;
+        CREATE INDEX draft_events_of_draft ON draft_events (draft_id, id);
+        ALTER TABLE builds ADD COLUMN draft_id TEXT REFERENCES drafts(id);
+        CREATE INDEX builds_of_draft ON builds (draft_id, created_at) WHERE draft_id IS NOT NULL;
+    """)
+
+
+@schema()
+def m0004_findings_of_builds(db: Database) -> None:
+    db.executescript("ALTER TABLE builds ADD COLUMN findings TEXT NOT NULL DEFAULT '[]';")
+
+
+@schema()
+def m0005_trials(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE trials (
+            build_id TEXT PRIMARY KEY REFERENCES builds(id), at TEXT NOT NULL, trial TEXT NOT NULL
+        ) STRICT, WITHOUT ROWID;
+    """)

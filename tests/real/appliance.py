@@ -46,6 +46,8 @@ class Box:
             "BMM_CALLS_PER_MINUTE": "100000",
             "BMM_EGRESS_PLAIN_HTTP": json.dumps([f"shop.test:{shop_port}", "gone.test:9", "private.test:80"]),
             "BMM_EGRESS_EXCEPTIONS": json.dumps({f"shop.test:{shop_port}": "127.0.0.1", "gone.test:9": "127.0.0.1"}),
+            # The sandbox is tested with code that the checks would refuse.
+            "BMM_CODE_CHECKS": "report",
             "PYTHONPATH": str(ROOT),
             "PYTHONWARNINGS": "error",
         }
@@ -147,7 +149,7 @@ def rpc(url: str, token: str | None, method: str, params: dict[str, Any] | None 
     return httpx2.post(url, json=body, headers=headers, timeout=seconds)
 
 
-def call(url: str, token: str, tool: str, **arguments: object) -> dict[str, Any]:
+def call(url: str, token: str, tool: str, /, **arguments: object) -> dict[str, Any]:
     """The result of a tool call."""
     answer = rpc(url, token, "tools/call", {"name": tool, "arguments": arguments})
     assert answer.status_code == 200, f"{answer.status_code}: {answer.text}"

@@ -1,0 +1,71 @@
+"""`bmm new`: from a sentence or a source to a plan, and from the confirmed plan to a server."""
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from bmm.config import Config
+from bmm.errors import BadInput
+
+if TYPE_CHECKING:
+    from bmm.cli.client import Client
+    from bmm.cli.source_options import Sourced
+    from bmm.core.draft import Wish
+
+HELP = "make a server from a sentence, or from a document, a database, curl commands, recorded requests or a template"
+EXAMPLE = """bmm new "Read-only access to the issues of my GitHub repository"
+  bmm new --openapi https://shop.example/openapi.yaml
+  bmm new --database postgresql://reader@db.example.com/shop --tables 'order*'
+  bmm new --curl 'curl https://api.example.com/users?limit=10 -H "Authorization: Bearer …"'"""
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    from bmm.cli import drafting, source_options
+
+    parser.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="what the server should do; - reads standard input")
+    parser.add_argument("--slug", help="the server's name in its address (default: made of its title)")
+    parser.add_argument("--without-model", action="store_true", help="ask no model, whatever the settings say: only what the source gives")
+    parser.add_argument("--again", metavar="DRAFT", help="take up a draft: a failed one goes on, which may cost; any other is shown again")
+    drafting.arguments(parser)
+    source_options.arguments(parser)
+
+
+def run(args: argparse.Namespace, config: Config) -> int:
+    from bmm.cli.client import Client
+    from bmm.cli.drafting import begin, finish, prompt_of, take_up
+    from bmm.cli.source_options import from_text, sourced
+    from bmm.sources.detect import found_in, without
+
+    client = Client(config)
+    if args.again:
+        return finish(client, args, take_up(client, args.again), slug=args.slug)
+    prompt = prompt_of(args.prompt)
+    made = sourced(args, config)
+    found = found_in(prompt) if made is None else ()
+    made = made or from_text(args, config, found)
+    draft_id = begin(client, _wish(args, client, without(prompt, found), made))
+    if not args.json:
+        print(f"draft {draft_id}", file=sys.stderr)
+    return finish(client, args, draft_id, slug=args.slug, seen=made.seen if made else None)
+
+
+def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Sourced | None") -> "Wish":
+    from pathlib import Path
+
+    import msgspec
+
+    from bmm.cli.database_files import with_databases
+    from bmm.cli.output import tame
+    from bmm.core.draft import MOST_PROMPT, Wish
+    from runner.contract import encode_spec
+
+    if len(prompt) > MOST_PROMPT:
+        raise BadInput(f"The prompt has {len(prompt):,} characters; at most {MOST_PROMPT:,} are possible")
+    if made is None:
+        return Wish(prompt=prompt, slug=args.slug, model=not args.without_model)
+    for finding in made.findings:
+        print(tame(str(finding)), file=sys.stderr)
+    # A file that a person named may lie anywhere; one that a spec names lies beside it.
+    found = [msgspec.structs.replace(each, file=str(Path(each.file).resolve())) if each.file else each for each in made.spec.databases]
+    spec = msgspec.Raw(with_databases(encode_spec(msgspec.structs.replace(made.spec, databases=tuple(found))), "/", client))
+    return Wish(prompt=prompt, slug=args.slug, source=made.source, spec=spec, model=not args.without_model)
