@@ -380,7 +380,8 @@ class Connection(asyncio.Protocol):
             # Its body will never be complete.
             newest.gone = True
             newest.wake()
-            if newest is self._current and newest.started:
+            if newest.started:
+                # It has its answer, or the beginning; another one would be taken for a part of it, or for the next request's.
                 return self.close()
             self._current = None if newest is self._current else self._current
             self._waiting = deque(one for one in self._waiting if one is not newest)

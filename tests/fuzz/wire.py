@@ -176,6 +176,10 @@ class Line:
                 await self._exactly(2)
             await self._line()
         elif lengths:
+            if method == UNKNOWN and not self._waiting:
+                self._waiting += await self._more()
+                if not self._waiting:
+                    return Response(status=status, headers=headers, body=b"")  # it was a HEAD
             body = await self._exactly(int(lengths[0]))
         elif (b"connection", b"close") in headers:
             body = await self._rest()

@@ -67,6 +67,21 @@ def test_a_body_that_announces_gigabytes_is_refused_at_once(client: Client) -> N
     assert b"connection: close" in answer
 
 
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_a_request_that_has_its_answer_gets_no_second_one(client: Client, method: str) -> None:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        connection.connect(str(client.path))
+        token_line = "".join(f"{name}: {value}\r\n" for name, value in client.headers)
+        connection.sendall(f"{method} /mcp HTTP/1.1\r\nHost: guard\r\n{token_line}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n".encode())
+        received = connection.recv(65536)
+        connection.sendall(b"no chunk\r\n")
+        while more := connection.recv(65536):
+            received += more
+    assert received.startswith(b"HTTP/1.1 405 ")
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_chunked_body_is_read(client: Client) -> None:
     headers, body = modern_request("tools/list")
     document = json.dumps(body).encode()
