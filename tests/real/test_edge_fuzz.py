@@ -78,9 +78,15 @@ def test_a_page_that_rebinds_its_name_to_this_address_reaches_nothing(shop: tupl
             }
             for name, value in sent.items():
                 connection.putheader(name, value)
-            connection.endheaders(body)
-            answer = connection.getresponse()
-            assert (b'"tools"' in answer.read()) is reached, answer.status
+            try:
+                connection.endheaders(body)
+                answer = connection.getresponse()
+                found = answer.read()
+            except ConnectionError:
+                # Caddy refuses a malformed name without reading the body, and the kernel may take the refusal back.
+                assert not reached
+                continue
+            assert (b'"tools"' in found) is reached, answer.status
             assert answer.status in ((200,) if reached else (400, 421))
 
 
