@@ -16,7 +16,7 @@ from tests.real.appliance import Box, free_port
 from tests.real.conftest import box as box
 from tests.real.conftest import components as components
 from tests.real.conftest import shop_port as shop_port
-from tests.unit.runner.guarded import eventually
+from tests.waiting import eventually
 
 SLUG = "conformance"
 # Any Host and Origin pass as they came: what is refused, the appliance refuses.

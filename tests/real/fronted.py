@@ -12,7 +12,8 @@ from bmm.config import Config
 from bmm.edge import plan
 from runner.contract import ServerSpec
 from tests.real.appliance import free_port
-from tests.unit.runner.guarded import GuardProcess, Home, eventually, unix_listener
+from tests.unit.runner.guarded import GuardProcess, Home, unix_listener
+from tests.waiting import eventually
 
 
 @contextmanager

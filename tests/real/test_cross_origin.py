@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from tests.real.appliance import Box, rpc
-from tests.unit.runner.guarded import eventually
+from tests.waiting import eventually
 
 APP = "https://app.example"
 CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}

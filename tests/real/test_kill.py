@@ -7,7 +7,6 @@ import subprocess
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 
 import httpx2
 import pytest
@@ -18,15 +17,9 @@ from bmm.core.build import Build
 from bmm.http.shapes import Accepted
 from bmm.servers import detached
 from tests.real.appliance import Box, call, rpc
+from tests.waiting import eventually
 
 STEPS = ("queued", "checking", "bundling", "trial", "publishing")
-
-
-def wait_for(what: str, seconds: float, test: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + seconds
-    while not test():
-        assert time.monotonic() < deadline, f"{what} did not happen within {seconds} s"
-        time.sleep(0.02)
 
 
 def test_awake_servers_answer_on_while_the_appliance_is_killed_and_restarted(fresh_box: Box) -> None:
@@ -48,17 +41,17 @@ def test_awake_servers_answer_on_while_the_appliance_is_killed_and_restarted(fre
     time.sleep(0.5)
     box.kill()
     at_kill = outcomes.total()
-    wait_for("calls while nothing of the appliance runs", 10, lambda: outcomes.total() > at_kill + 20)
+    eventually(lambda: outcomes.total() > at_kill + 20, seconds=10, what="calls while nothing of the appliance runs")
     box.serve()
     at_restart = outcomes.total()
-    wait_for("calls after the restart", 10, lambda: outcomes.total() > at_restart + 20)
+    eventually(lambda: outcomes.total() > at_restart + 20, seconds=10, what="calls after the restart")
     box.stop()
     box.serve()
     stop.set()
     for thread in threads:
         thread.join(40)
     assert outcomes["failed"] == 0
-    wait_for("every call counted", 10, lambda: len_calls(box) == outcomes.total())
+    eventually(lambda: len_calls(box) == outcomes.total(), seconds=10, what="every call counted")
     assert {one["Id"] for one in box.containers()} == before
 
 
@@ -81,11 +74,11 @@ def test_a_build_killed_in_any_step_ends_in_one_final_state(fresh_box: Box, step
     def build() -> Build:
         return box.api(f"/api/builds/{build_id}", Build)
 
-    wait_for("a final state", 30, lambda: build().status.is_final)
+    eventually(lambda: build().status.is_final, seconds=30, what="a final state")
     assert build().status == "live", build().error
     assert len(rpc(url, token, "tools/list").json()["result"]["tools"]) == 2
-    wait_for("one container and no orphan", 30, lambda: len(box.containers()) == 1)
-    wait_for("no leftovers on disk", 10, lambda: leftovers(box) == [1, 1, 1])
+    eventually(lambda: len(box.containers()) == 1, seconds=30, what="one container and no orphan")
+    eventually(lambda: leftovers(box) == [1, 1, 1], seconds=10, what="no leftovers on disk")
 
 
 def test_a_container_that_dies_comes_back_and_requests_wait_for_it(fresh_box: Box) -> None:
@@ -116,7 +109,7 @@ def test_a_companion_that_dies_comes_back(fresh_box: Box, name: str) -> None:
         except (AssertionError, httpx2.HTTPError):
             return False
 
-    wait_for(f"{name} at work again", 30, answers_again)
+    eventually(answers_again, seconds=30, what=f"{name} at work again")
 
 
 def test_two_appliances_cannot_share_a_folder(fresh_box: Box) -> None:

@@ -16,6 +16,7 @@ import pytest
 
 from bmm.cli.deploy import read_spec_document
 from bmm.errors import BadInput
+from tests.waiting import eventually
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE = 20.0
@@ -97,12 +98,12 @@ def test_a_saved_file_counts_at_the_next_call(tmp_path: Path) -> None:
     with Prompt(tmp_path) as prompt:
         assert prompt.call("one") == "first"
         write(tmp_path, "async def run(args, ctx): return 'second'")
-        assert prompt.eventually("one", "second")
+        eventually(lambda: prompt.call("one") == "second", seconds=PATIENCE)
         write(tmp_path, "async def run(args, ctx): return )")
         time.sleep(0.5)
         assert prompt.call("one") == "second"
         write(tmp_path, "async def run(args, ctx): return 'third'")
-        assert prompt.eventually("one", "third")
+        eventually(lambda: prompt.call("one") == "third", seconds=PATIENCE)
 
 
 @pytest.mark.parametrize(
@@ -162,13 +163,6 @@ class Prompt:
         self._stdin.write(f"{line}\n")
         self._stdin.flush()
         return next(self._stdout).strip()
-
-    def eventually(self, line: str, shown: str) -> bool:
-        end = time.monotonic() + PATIENCE
-        while self.call(line) != shown:
-            assert time.monotonic() < end, "it was not read again"
-            time.sleep(0.1)
-        return True
 
     def __enter__(self) -> "Prompt":
         return self

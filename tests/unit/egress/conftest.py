@@ -11,7 +11,6 @@ import socketserver
 import ssl
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,14 +65,6 @@ class Gateway:
     def log(self, event: str) -> list[dict[str, Any]]:
         lines = [line for line in self.log_file.read_text().splitlines() if line.startswith("{")]
         return [line for line in map(json.loads, lines) if line["event"] == event]
-
-
-def eventually(holds: Callable[[], bool], *, seconds: float = 10) -> None:
-    """Wait for another process to have done something that it does not announce."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "did not happen in time"
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -12,7 +12,8 @@ from collections.abc import Callable
 import pytest
 
 from bmm.egress.rules import EgressEntry, EgressRules, write_rules
-from tests.unit.egress.conftest import Gateway, Upstream, eventually
+from tests.unit.egress.conftest import Gateway, Upstream
+from tests.waiting import eventually
 
 Start = Callable[..., Upstream]
 

@@ -12,7 +12,6 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -313,11 +312,3 @@ def modern_request(
         headers["mcp-name"] = str((params or {}).get("name", ""))
     headers |= replace or {}
     return [(name, value) for name, value in headers.items() if name not in drop], body
-
-
-def eventually(check: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
-    """Wait for something another process does, which nothing here can be told of."""
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "it did not happen"
-        select.select([], [], [], 0.01)

@@ -14,7 +14,8 @@ import uvloop
 from runner.guard import connection, server
 from runner.guard.connection import Application, Message, Receive, Send
 from runner.guard.server import Server
-from tests.unit.runner.guarded import GuardProcess, eventually, unix_listener
+from tests.unit.runner.guarded import GuardProcess, unix_listener
+from tests.waiting import eventually
 
 ASK = b"POST /mcp HTTP/1.1\r\nHost: guard\r\nContent-Length: 2\r\n\r\n{}"
 LARGE = b"x" * (2 * 1024 * 1024)

@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from runner.contract import SqlTool, encode_spec
-from tests.unit.runner.guarded import KEY, Client, GuardProcess, Home, ask, eventually, jwks, spec
+from tests.unit.runner.guarded import KEY, Client, GuardProcess, Home, ask, jwks, spec
+from tests.waiting import eventually
 
 SQL = SqlTool(name="query", description="d", input_schema={"type": "object"}, query="select 1", database="db")
 WEAK = {"keys": [{"kty": "RSA", "kid": "k1", "e": "AQAB", "n": "u" * 170 + "w"}]}

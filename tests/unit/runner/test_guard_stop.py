@@ -14,8 +14,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.unit.runner.guarded import Answer, Client, GuardProcess, Home, UnixHTTP, ask, eventually, http_tool, modern_request, spec
+from tests.unit.runner.guarded import Answer, Client, GuardProcess, Home, UnixHTTP, ask, http_tool, modern_request, spec
 from tests.unit.runner.upstream import upstream
+from tests.waiting import eventually
 
 
 class Caddy(threading.Thread):

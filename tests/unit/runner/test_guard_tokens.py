@@ -23,11 +23,11 @@ from tests.unit.runner.guarded import (
     Home,
     ask,
     claims,
-    eventually,
     jwks,
     modern_request,
     token,
 )
+from tests.waiting import eventually
 
 PLACE = f'resource_metadata="{METADATA}", scope="read write"'
 PUBLIC_PEM = KEY.as_pem(private=False)

@@ -15,7 +15,8 @@ import uvloop
 from runner.contract import PythonTool
 from tests.unit.runner.attacks import HOLD, MISBEHAVIOURS, REFUSED, attack_code, python_tool
 from tests.unit.runner.coded import Server, serving
-from tests.unit.runner.guarded import Client, GuardProcess, Home, eventually, spec
+from tests.unit.runner.guarded import Client, GuardProcess, Home, spec
+from tests.waiting import eventually
 
 AT_ONCE = 2.0
 """Seconds, with a worker that has to be started on a busy machine."""
@@ -70,6 +71,7 @@ async def test_a_tool_with(name: str, tmp_path: Path) -> None:
 FORGER = """\
 from runner.worker import frames
 import asyncio, os
+from tests.waiting import eventually
 os.write(3, bytes(frames.framed(frames.Returned(ctx._call.number, True, text='mine'))))
 for _ in range(20):
     await asyncio.sleep(0.01)

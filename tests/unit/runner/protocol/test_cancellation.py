@@ -5,9 +5,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from tests.unit.runner.guarded import LEGACY, Client, GuardProcess, UnixHTTP, ask, eventually, modern_request, token
+from tests.unit.runner.guarded import LEGACY, Client, GuardProcess, UnixHTTP, ask, modern_request, token
 from tests.unit.runner.protocol.test_asking import GREET
 from tests.unit.runner.streams import Stream, initialize, soon
+from tests.waiting import eventually
 
 Talker = tuple[GuardProcess, Any]
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import select
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -173,15 +172,16 @@ def test_the_private_socket_tells_how_the_tools_are_listed_and_what_it_costs(sta
 
 
 def test_nobody_waits_while_the_cost_is_counted(start: Callable[..., GuardProcess]) -> None:
-    many = [http_tool(f"t{number}", description="Counts words and other things. " * 120) for number in range(1000)]
+    many = [http_tool(f"t{number}", description="Counts words and other things. " * 600) for number in range(1000)]
     guard = start(Home(spec(*many, tool_list="search")))
     with contextlib.closing(UnixHTTP(guard.private)) as counting:
         counting.request("GET", "/health")
-        answered, _, _ = select.select([counting.sock], [], [], 0.02)
-        assert not answered
-        assert ask(guard.private, {"jsonrpc": "2.0", "id": 1, "method": "ping"}).status == 200
-        answered, _, _ = select.select([counting.sock], [], [], 0)
-        assert not answered
+        answered_meanwhile = 0
+        while not select.select([counting.sock], [], [], 0)[0]:
+            assert ask(guard.private, {"jsonrpc": "2.0", "id": 1, "method": "ping"}).status == 200
+            answered_meanwhile += 1
+        # Were it counted where others are answered, only what came in before it began would be.
+        assert answered_meanwhile > 3
         assert json.decode(counting.getresponse().read())["tools"] == 1000
 
 

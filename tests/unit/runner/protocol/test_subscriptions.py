@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.unit.runner.guarded import OPEN_POLICY, Client, GuardProcess, Home, eventually, token
+from tests.unit.runner.guarded import OPEN_POLICY, Client, GuardProcess, Home, token
 from tests.unit.runner.protocol.test_asking import GREET
 from tests.unit.runner.streams import SUBSCRIPTION, called, initialize, legacy_stream, modern_stream, said, soon, talking
+from tests.waiting import eventually
 
 EVERYTHING = {"toolsListChanged": True, "promptsListChanged": True, "resourcesListChanged": True, "resourceSubscriptions": ["test://one"]}
 
