@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import select
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
