@@ -1,20 +1,19 @@
-"""The HTTP face of a server: who may ask, which message it is, and the reply, as a bare ASGI application."""
+"""The HTTP face of a server: who may ask, which message it is, and the reply."""
 
 import math
 import time
-from collections.abc import MutableMapping
-from typing import Any
 
 from runner.contract import Manifest
 from runner.guard.asking import Asking
-from runner.guard.body import Bodies, Receive
+from runner.guard.body import Bodies
 from runner.guard.calls import Calls, where
 from runner.guard.challenge import Challenge
 from runner.guard.events import EventLog
-from runner.guard.exchange import Exchange, Send
+from runner.guard.exchange import Exchange
 from runner.guard.health import health
 from runner.guard.limits import Limits, address_of
 from runner.guard.policy import Control
+from runner.guard.request import Request
 from runner.guard.subscriptions import Subscriptions
 from runner.guard.token import Barred, Caller, TokenChecker, TokenRefused
 from runner.protocol import jsonrpc
@@ -25,16 +24,7 @@ from runner.protocol.modern import Modern, claims_modern, mismatch, unsupported
 from runner.protocol.requests import Answered, Cancelled, Declared, Levelled, Listen, PromptGet, ToolCall
 from runner.protocol.search import ToolSearch
 
-Scope = MutableMapping[str, Any]
 Headers = dict[bytes, bytes]
-
-# Everything but these is ignored, so a client can neither start a session nor resume a stream.
-_READ = frozenset(
-    {
-        *(b"authorization", b"origin", b"accept", b"content-type", b"content-length", b"x-forwarded-for"),
-        *(b"mcp-protocol-version", b"mcp-method", b"mcp-name"),
-    }
-)
 
 
 def _plain(status: int, error: str, text: str, *headers: Header) -> Reply:
@@ -74,15 +64,15 @@ class Guard:
         self._bodies = Bodies()
         self.stopping = False
 
-    async def public(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application of the public socket."""
-        headers = _routing(scope["headers"])
-        origin = headers.get(b"origin")
+    async def public(self, request: Request) -> None:
+        """Answer on the public socket."""
+        origin = request.headers.get(b"origin")
         if origin is not None and not self._allows(origin.decode("latin-1")):
-            return await _exchange(scope, headers, send).answer(_FOREIGN)
-        exchange = _exchange(scope, headers, send, () if origin is None else _cors(origin))
+            return await Exchange(request).answer(_FOREIGN)
+        exchange = Exchange(request, () if origin is None else _cors(origin))
         try:
-            reply = await self._public_reply(scope, headers, receive, exchange)
+            found = self._admitted(request)
+            reply = found if isinstance(found, Reply) else await self._mcp(request, exchange, found)
         except Exception as error:
             reply = self._unexpected(error)
         if reply is not None:
@@ -93,16 +83,17 @@ class Guard:
         self._control.look(time.monotonic())
         return origin in self._manifest.origins or origin in self._control.policy.origins
 
-    async def private(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The ASGI application of the private socket."""
-        headers = _routing(scope["headers"])
-        exchange = _exchange(scope, headers, send)
+    async def private(self, request: Request) -> None:
+        """Answer on the private socket."""
+        exchange = Exchange(request)
         reply: Reply | None
         try:
-            if scope["path"] == "/health" and scope["method"] in ("GET", "HEAD"):
+            if request.path == "/health" and request.method in (b"GET", b"HEAD"):
                 reply = await health(self._manifest, search=self._search, calls=self._calls, events=self._events, stopping=self.stopping)
+            elif request.path != "/mcp":
+                reply = _NOT_FOUND
             else:
-                reply = await self._mcp(scope, headers, receive, exchange, None)
+                reply = await self._mcp(request, exchange, None)
         except Exception as error:
             reply = self._unexpected(error)
         if reply is not None:
@@ -114,15 +105,11 @@ class Guard:
         self._subscriptions.stop()
         self._asking.stop()
 
-    async def _public_reply(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange) -> Reply | None:
-        if scope["path"] != "/mcp":
+    def _admitted(self, request: Request) -> Caller | Reply:
+        if request.path != "/mcp":
             return _NOT_FOUND
-        caller = self._caller(headers)
-        if isinstance(caller, Reply):
-            return caller
-        if self._control.policy.paused:
-            return _PAUSED
-        return await self._mcp(scope, headers, receive, exchange, caller)
+        caller = self._caller(request.headers)
+        return _PAUSED if self._control.policy.paused and isinstance(caller, Caller) else caller
 
     def _caller(self, headers: Headers) -> Caller | Reply:
         self._control.look(time.monotonic())
@@ -147,15 +134,16 @@ class Guard:
             self._limits.refused(address, time.monotonic())
             return self._challenge.refused(error.reason)
 
-    async def _mcp(self, scope: Scope, headers: Headers, receive: Receive, exchange: Exchange, caller: Caller | None) -> Reply | None:
-        if scope["path"] != "/mcp":
-            return _NOT_FOUND
-        if scope["method"] != "POST":
+    async def _mcp(self, request: Request, exchange: Exchange, caller: Caller | None) -> Reply | None:
+        if request.method != b"POST":
             return _POST_ONLY
+        headers = request.headers
         kind = headers.get(b"content-type")
-        if kind is not None and kind.partition(b";")[0].strip().lower() != b"application/json":
+        if kind is not None and kind != b"application/json" and kind.partition(b";")[0].strip().lower() != b"application/json":
             return _NOT_JSON
-        body = await self._bodies.read(headers.get(b"content-length"), receive, scope["extensions"]["guard"]["arrived"])
+        body: bytes | Reply | None = request.arrived()
+        if body is None:
+            body = await self._bodies.read(headers.get(b"content-length"), request.piece)
         if body is None or isinstance(body, Reply):
             return body
         found = self._dispatch(body, headers)
@@ -213,14 +201,6 @@ class Guard:
         return _FAILED
 
 
-def _routing(raw: list[tuple[bytes, bytes]]) -> Headers:
-    headers: dict[bytes, bytes] = {}
-    for name, value in raw:
-        if name in _READ or name.startswith(b"mcp-param-"):
-            headers[name] = b"%b, %b" % (headers[name], value) if name in headers else value
-    return headers
-
-
 def _is_legacy(message: Message) -> bool:
     return message.method == "initialize" or claims_modern(message) is None
 
@@ -230,10 +210,6 @@ def _unknown_version(message: Message, version: str) -> Reply:
     if named is not None and named != version:
         return mismatch(message, f"MCP-Protocol-Version is {version[:100]!r}, the body names {named[:100]!r}.")
     return unsupported(message, version[:100])
-
-
-def _exchange(scope: Scope, headers: Headers, send: Send, more: tuple[Header, ...] = ()) -> Exchange:
-    return Exchange(send, gone=scope["extensions"]["guard"]["client_gone"], accept=headers.get(b"accept"), more=more)
 
 
 def _wait(seconds: float) -> Reply:

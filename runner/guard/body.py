@@ -1,15 +1,14 @@
 """Reads the bodies of requests: bounded in size, in time and, all together, in what of the server they take up meanwhile."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from runner.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Reply, error_reply
 
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Arrived = Callable[[], bytes | None]
+Pieces = Callable[[], Awaitable[tuple[bytes, bool] | None]]
+"""The next piece and whether there are more; None once the client has gone."""
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 # A body that is too large is read to its end if that is near: closing at once would cut the client off before it reads the answer.
@@ -33,13 +32,8 @@ class Bodies:
         self._seconds = seconds
         self._arriving = self._bytes = 0
 
-    async def read(self, length: bytes | None, receive: Receive, arrived: Arrived = lambda: None) -> bytes | Reply | None:
-        """The body, None when the client went away before it was complete, or why it is refused.
-
-        `arrived` gives a small body that is here already, which spares the clock.
-        """
-        if (whole := arrived()) is not None:
-            return whole
+    async def read(self, length: bytes | None, pieces: Pieces) -> bytes | Reply | None:
+        """The body, None when the client went away before it was complete, or why it is refused."""
         if length is not None and int(length) > MAX_DRAINED_BYTES:
             return msgspec.structs.replace(_TOO_LARGE, close=True)
         if self._arriving >= MAX_ARRIVING:
@@ -49,26 +43,25 @@ class Bodies:
         try:
             # From the very start: a client may announce a body and never send its first byte.
             async with asyncio.timeout(self._seconds):
-                return await self._collect(parts, receive)
+                return await self._collect(parts, pieces)
         except TimeoutError:
             return _TOO_SLOW
         finally:
             self._arriving -= 1
             self._bytes -= len(parts)
 
-    async def _collect(self, parts: bytearray, receive: Receive) -> bytes | Reply | None:
-        size = 0
-        while True:
-            event = await receive()
-            if event["type"] != "http.request":
+    async def _collect(self, parts: bytearray, pieces: Pieces) -> bytes | Reply | None:
+        size, more = 0, True
+        while more:
+            if (found := await pieces()) is None:
                 return None
-            size += len(event["body"])
+            piece, more = found
+            size += len(piece)
             if size <= MAX_BODY_BYTES:
-                parts += event["body"]
-                self._bytes += len(event["body"])
+                parts += piece
+                self._bytes += len(piece)
                 if self._bytes > MAX_ARRIVING_BYTES:
                     return _TOO_MANY
             elif size > MAX_DRAINED_BYTES:
                 return msgspec.structs.replace(_TOO_LARGE, close=True)
-            if not event.get("more_body"):
-                return bytes(parts) if size <= MAX_BODY_BYTES else _TOO_LARGE
+        return bytes(parts) if size <= MAX_BODY_BYTES else _TOO_LARGE

@@ -209,7 +209,7 @@ class Calls:
 
     async def _within(self, context: CallContext, work: Awaitable[T]) -> T:
         """Run something that counts as running, and that a client may end."""
-        context.task = asyncio.current_task()
+        context.task = context.exchange.task
         self.open.add(context)
         self.watch.wake()
         try:

@@ -5,6 +5,7 @@ import sys
 import time
 from collections import deque
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
@@ -21,7 +22,13 @@ _encode = msgspec.json.Encoder().encode
 
 def moment(seconds: float) -> str:
     """Seconds since the epoch as UTC ISO 8601."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="microseconds")[:-6] + "Z"
+    whole = int(seconds)
+    return f"{_second(whole)}.{int((seconds - whole) * 1e6):06d}Z"
+
+
+@lru_cache(maxsize=16)
+def _second(whole: int) -> str:
+    return datetime.fromtimestamp(whole, UTC).isoformat()[:-6]
 
 
 class EventLog:
@@ -76,10 +83,7 @@ class EventLog:
         """Write what waits, in order, as far as the disk allows."""
         while self._waiting:
             line = self._waiting[0]
-            try:
-                count = os.write(self._descriptor, line)
-            except OSError:
-                return
+            count = self._written(line)
             self._waiting_bytes -= count
             if count < len(line):
                 # A nearly full disk took half a line; the rest has to come next, or two lines would be spoiled.
@@ -91,9 +95,22 @@ class EventLog:
             self.log("error", f"{lost} lines were lost while the event file could not be written", at=time.time())
 
     def _append(self, line: bytes) -> None:
+        if self._waiting or self._lost:
+            self._keep(line)
+            self.flush()
+        elif (count := self._written(line)) < len(line):
+            self._keep(line[count:])
+
+    def _keep(self, line: bytes) -> None:
         if self._waiting_bytes + len(line) > MAX_WAITING_BYTES:
             self._lost += 1
         else:
             self._waiting.append(line)
             self._waiting_bytes += len(line)
-        self.flush()
+
+    def _written(self, line: bytes) -> int:
+        """How many bytes of it the disk takes now."""
+        try:
+            return os.write(self._descriptor, line)
+        except OSError:
+            return 0

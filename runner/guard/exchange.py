@@ -1,18 +1,17 @@
 """One request being answered: with a JSON document, or with a stream of events where something has to be said before."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Protocol
 
+from runner.guard.request import Request
 from runner.protocol.jsonrpc import Header, Reply
-
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 LOOK_EVERY = 0.25
 KEEP_ALIVE_SECONDS = 15.0
 _JSON: Header = (b"content-type", b"application/json")
 _NO_STORE: Header = (b"cache-control", b"no-store")
-_CLOSE: Header = (b"connection", b"close")
+_DOCUMENT = (_JSON, _NO_STORE)
 # nginx and others in front would hold events back until they have enough of them.
 _STREAM: tuple[Header, ...] = ((b"content-type", b"text/event-stream"), _NO_STORE, (b"x-accel-buffering", b"no"))
 _KEEP_ALIVE = b":\n\n"
@@ -21,11 +20,13 @@ _KEEP_ALIVE = b":\n\n"
 class Exchange:
     """The way back to one client. Streams have no event ids: nothing is resumed."""
 
-    __slots__ = ("_accept", "_ended", "_lock", "_more", "_send", "gone", "size", "spoke_at", "streaming")
+    __slots__ = ("_ended", "_lock", "_more", "_request", "gone", "size", "spoke_at", "streaming", "task")
 
-    def __init__(self, send: Send, *, gone: Callable[[], bool], accept: bytes | None = None, more: tuple[Header, ...] = ()) -> None:
-        """`gone` asks whether the client has hung up, `accept` is its header, `more` goes onto every kind of answer."""
-        self._send, self.gone, self._accept, self._more = send, gone, accept, more
+    def __init__(self, request: Request, more: tuple[Header, ...] = ()) -> None:
+        """`more` goes onto every kind of answer."""
+        self._request, self._more = request, more
+        self.gone = request.client_gone
+        self.task = request.task
         self._lock: asyncio.Lock | None = None
         self._ended = self.streaming = False
         self.spoke_at = 0.0
@@ -35,7 +36,7 @@ class Exchange:
     @property
     def takes_stream(self) -> bool:
         """A client that says what it accepts, and does not name event streams, gets none."""
-        accept = self._accept
+        accept = self._request.headers.get(b"accept")
         return accept is None or b"text/event-stream" in (lower := accept.lower()) or b"*/*" in lower or b"text/*" in lower
 
     async def notify(self, message: bytes) -> bool:
@@ -52,8 +53,8 @@ class Exchange:
         async with self._writing():
             if not self._ended:
                 self._ended = True
-                last = b"event: message\ndata: %b\n\n" % reply.body if reply.body else b""
-                await self._send({"type": "http.response.body", "body": last})
+                await self._drained()
+                self._request.end(b"event: message\ndata: %b\n\n" % reply.body if reply.body else b"")
         return None
 
     async def keep_alive(self) -> None:
@@ -64,21 +65,26 @@ class Exchange:
         async with self._writing():
             if self._ended or self.gone():
                 return False
+            await self._drained()
             if not self.streaming:
                 self.streaming = True
-                await self._send({"type": "http.response.start", "status": 200, "headers": [*_STREAM, *self._more]})
+                self._request.begin(200, (*_STREAM, *self._more))
             self.spoke_at = asyncio.get_running_loop().time()
-            await self._send({"type": "http.response.body", "body": event, "more_body": True})
+            self._request.say(event)
             return True
 
     async def _whole(self, reply: Reply) -> None:
-        headers: list[Header] = [(b"content-length", b"%d" % len(reply.body)), _NO_STORE, *reply.headers, *self._more]
-        if reply.body:
-            headers.append(_JSON)
+        headers: tuple[Header, ...] = _DOCUMENT if reply.body else (_NO_STORE,)
+        if reply.headers or self._more:
+            headers = (*headers, *reply.headers, *self._more)
         if reply.close:
-            headers.append(_CLOSE)
-        await self._send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await self._send({"type": "http.response.body", "body": reply.body})
+            self._request.keep_alive = False
+        await self._drained()
+        self._request.answer(reply.status, headers, reply.body)
+
+    async def _drained(self) -> None:
+        if self._request.blocked:
+            await self._request.drained()
 
     def _writing(self) -> asyncio.Lock:
         # Made by those who stream only; nearly every answer is one document.

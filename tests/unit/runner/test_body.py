@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
@@ -10,7 +9,7 @@ from runner.guard import body
 from runner.guard.body import Bodies
 from runner.protocol.jsonrpc import Reply
 
-Event = dict[str, Any]
+Piece = tuple[bytes, bool]
 
 
 def test_a_body_of_which_not_one_byte_comes_is_given_up() -> None:
@@ -61,22 +60,22 @@ def test_what_has_arrived_of_all_bodies_together_is_bounded(monkeypatch: pytest.
     asyncio.run(story())
 
 
-async def _silent() -> Event:
+async def _silent() -> Piece:
     await asyncio.get_running_loop().create_future()
     raise AssertionError("nobody sends anything")
 
 
-def _whole(content: bytes) -> Callable[[], Awaitable[Event]]:
-    async def receive() -> Event:
-        return {"type": "http.request", "body": content}
+def _whole(content: bytes) -> Callable[[], Awaitable[Piece]]:
+    async def pieces() -> Piece:
+        return content, False
 
-    return receive
+    return pieces
 
 
-def _then_silent(content: bytes) -> Callable[[], Awaitable[Event]]:
-    events = [{"type": "http.request", "body": content, "more_body": True}]
+def _then_silent(content: bytes) -> Callable[[], Awaitable[Piece]]:
+    sent = [(content, True)]
 
-    async def receive() -> Event:
-        return events.pop() if events else await _silent()
+    async def pieces() -> Piece:
+        return sent.pop() if sent else await _silent()
 
-    return receive
+    return pieces

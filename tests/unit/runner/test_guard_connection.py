@@ -12,7 +12,8 @@ import pytest
 import uvloop
 
 from runner.guard import connection, server
-from runner.guard.connection import Application, Message, Receive, Send
+from runner.guard.connection import Application
+from runner.guard.request import Request
 from runner.guard.server import Server
 from tests.unit.runner.guarded import GuardProcess, unix_listener
 from tests.waiting import eventually
@@ -22,19 +23,17 @@ LARGE = b"x" * (2 * 1024 * 1024)
 
 
 def whole(body: bytes, *headers: tuple[bytes, bytes]) -> Application:
-    async def answer(scope: Message, receive: Receive, send: Send) -> None:
-        length = (b"content-length", b"%d" % len(body))
-        await send({"type": "http.response.start", "status": 200, "headers": [length, *headers]})
-        await send({"type": "http.response.body", "body": body})
+    async def answer(request: Request) -> None:
+        request.answer(200, headers, body)
 
     return answer
 
 
-async def stream(scope: Message, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]})
-    await send({"type": "http.response.body", "body": b"data: 1\n\n", "more_body": True})
+async def stream(request: Request) -> None:
+    request.begin(200, ((b"content-type", b"text/event-stream"),))
+    request.say(b"data: 1\n\n")
     await asyncio.sleep(0.01)
-    await send({"type": "http.response.body", "body": b"data: 2\n\n"})
+    request.end(b"data: 2\n\n")
 
 
 @contextmanager
@@ -105,8 +104,8 @@ def test_an_answer_whose_header_holds_a_line_break_is_never_sent(tmp_path: Path)
 
 
 def test_a_body_that_breaks_off_is_400_at_once(tmp_path: Path) -> None:
-    async def waits(scope: Message, receive: Receive, send: Send) -> None:
-        while (await receive())["type"] != "http.disconnect":
+    async def waits(request: Request) -> None:
+        while await request.piece() is not None:
             pass
 
     with serving(waits, tmp_path) as (path, _), dialled(path) as client:
