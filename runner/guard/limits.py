@@ -31,17 +31,18 @@ class Meter:
 
     def wait(self, key: str, per_minute: float, now: float) -> float:
         """Seconds until one more is possible; 0 if it is now. Takes nothing."""
-        missing = self._full_at.get(key, now) - now
-        wait = missing + _MINUTE / per_minute - _MINUTE
+        wait = self._full_at.get(key, now) - now + _MINUTE / per_minute - _MINUTE
         return wait if wait > _ROUNDING else 0.0
 
     def take(self, key: str, per_minute: float, now: float) -> None:
         """Count one."""
+        full_at = self._full_at
+        at = full_at.pop(key, now)
         # Never more than empty: what is counted although it had to wait must not bar anybody for longer than a minute.
-        self._full_at[key] = min(max(self._full_at.get(key, now), now) + _MINUTE / per_minute, now + _MINUTE)
-        self._full_at.move_to_end(key)
-        if len(self._full_at) > self._keys:
-            self._full_at.popitem(last=False)
+        at = (at if at > now else now) + _MINUTE / per_minute
+        full_at[key] = at if at < now + _MINUTE else now + _MINUTE
+        if len(full_at) > self._keys:
+            full_at.popitem(last=False)
 
     def __len__(self) -> int:
         return len(self._full_at)
