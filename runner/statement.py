@@ -16,7 +16,8 @@ WRITES = READS | {"INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE"}
 MAX_QUERY = 64 * 1024
 
 _WORD = r"(?P<word>[^\W\d][\w$]*)"
-_NUMBER = r"(?P<number>\d[\w.]*)"
+# And nothing more: `1.INTO` and `1.e5INTO` are a number and a word to MySQL.
+_NUMBER = r"(?P<number>\d+(?:\.?[eE][+-]?\d+)?)"
 _NAME = r"(?<![:\w])(?P<name>:[^\W\d]\w*)"
 _END = r"(?P<end>;)"
 _BACKSLASHED = r"(?:[^{0}\\]|\\.|{0}{0})*{0}"
@@ -32,8 +33,9 @@ _PATTERNS: dict[DatabaseKind, str] = {
     "mysql": r"|".join((
         # What such a comment holds is run (MySQL and MariaDB manual, "Comments").
         r"(?P<run>/\*M?!)",
-        r"(?P<skip>--(?=[\s\x00-\x1f]|\Z)[^\n]*|#[^\n]*|/\*.*?\*/|'" + _BACKSLASHED.format("'") + r'|"' + _BACKSLASHED.format('"')
-        + r"|`(?:[^`]|``)*`)",
+        r"(?P<skip>--(?=[\x00-\x20\x7f]|\Z)[^\n]*|#[^\n]*|/\*.*?\*/|'" + _BACKSLASHED.format("'") + r'|"' + _BACKSLASHED.format('"')
+        # `\NINTO` is NULL and a word (MariaDB).
+        + r"|`(?:[^`]|``)*`|\\N)",
         r"(?P<open>['\"`]|/\*)", _NAME, _END, _WORD, _NUMBER,
     )),
     "sqlite": r"|".join((

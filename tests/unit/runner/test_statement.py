@@ -76,6 +76,26 @@ def test_what_only_one_kind_of_database_would_misuse_is_refused(kind: DatabaseKi
         parse_query(query, kind)
 
 
+@pytest.mark.parametrize("number", ["1.", ".5", "1e5", "1e+5", "1.e5", "1.5e-3", "\\N"])
+def test_a_word_right_behind_a_number_or_a_null_is_seen(number: str) -> None:
+    with pytest.raises(StatementError, match="INTO"):
+        parse_query(f"SELECT {number}INTO OUTFILE 'x'", "mysql")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 --\u00a0 INTO OUTFILE 'x'\nFROM (SELECT 1 AS `\u00a0`) t",  # for MySQL this space is a letter: no comment
+        "SELECT 1 --\u2028 INTO OUTFILE 'x'\nFROM (SELECT 1 AS `\u2028`) t",
+        "SELECT 1 --\x85 INTO OUTFILE 'x'\nFROM (SELECT 1 AS `\x85`) t",
+        "SELECT 1 --\x7f '\n INTO OUTFILE 'x' -- '",  # and this one is a comment
+    ],
+)
+def test_a_comment_begins_only_where_mysql_sees_one(query: str) -> None:
+    with pytest.raises(StatementError, match="INTO"):
+        parse_query(query, "mysql")
+
+
 def test_statements_that_write_must_be_asked_for() -> None:
     for query in ("INSERT INTO t VALUES (:a)", "update t set a = :a", "DELETE FROM t WHERE a = :a"):
         assert parse_query(query, "postgresql", read_only=False).names == ("a",)
