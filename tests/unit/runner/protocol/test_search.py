@@ -30,7 +30,7 @@ ORDER = http_tool(
 COUNT = http_tool("count", output_schema={"type": "array"}, input_schema={"type": "object"}, parameters=(), path="/count")
 FIND, DESCRIBE, CALL = "find_tools", "describe_tools", "call_tool"
 QUICK = 5.0
-"""Milliseconds that a search through a thousand tools may take."""
+"""Milliseconds of a processor that a search through a thousand tools may take."""
 
 
 @pytest.fixture(scope="module")
@@ -239,8 +239,8 @@ def test_a_thousand_tools_are_searched_in_a_moment() -> None:
     index = Index(tools)
     took = []
     for _ in range(20):
-        began = time.perf_counter()
+        began = time.process_time()
         assert index.ranked("delete thing77 in the garden")[0].name == "delete_77"
-        took.append((time.perf_counter() - began) * 1000)
-    # The best of them: other work on this machine must not decide.
+        took.append((time.process_time() - began) * 1000)
+    # The best of them, in processor time: other work on this machine must not decide.
     assert min(took) < QUICK
