@@ -43,6 +43,7 @@ TOOLS = (
     tool("nap", "SELECT sleep(1.5), :n AS n", properties={"n": {"type": "integer"}}),
     tool("burn", "SELECT burn()"),
     tool("wrong", "SELECT * FROM nothing_here"),
+    tool("forever", "SELECT date '9999-12-31' AS day, timestamp '9999-12-31 23:59:59.999999' AS moment, timediff('00:00:00', '30:00:00') AS span"),
     tool("pid", "SELECT connection_id() AS pid"),
     tool("insert", "INSERT INTO things (id, name) VALUES (:id, :name)", properties={"id": {"type": "integer"}, **NAME}, read_only=False),
     tool("nap_and_insert", "INSERT INTO things (id, name) SELECT 7 + sleep(30), 'seven'", read_only=False, timeout=1),
@@ -93,6 +94,7 @@ def test_rows_of_every_type(server: Asked) -> None:
         "raw": "AP8=", "at": "15:00:01", "bits": 5,
     }  # fmt: skip
     assert (big["id"], big["name"]) == ("9007199254740993", "big ü 🙂")
+    assert server.rows("forever") == [{"day": "9999-12-31", "moment": "9999-12-31T23:59:59.999999", "span": "-30:00:00"}]
 
 
 @pytest.mark.parametrize("text", ["", "'", "\\", "\\' OR 1=1 -- ", '"; DROP TABLE things; #', "%s %d", "ü🙂", "a\nb\x00c", "\u2019", "?:n"])
@@ -113,8 +115,8 @@ def test_a_tool_that_reads_cannot_write(server: Asked, maria: MariaDb) -> None:
 
 @pytest.mark.parametrize(
     "query",
-    ["SELECT 1 INTO OUTFILE 'x'", "SELECT 1 /*! INTO OUTFILE 'x' */", "SELECT 1; DROP TABLE things", "SET SESSION TRANSACTION READ WRITE",
-     "DELETE FROM things", "LOAD DATA INFILE 'x' INTO TABLE things", "CALL burn()", "SELECT 'it\\'; DROP TABLE things"],
+    ["SELECT 1 INTO OUTFILE 'x'", "SELECT 1.INTO OUTFILE 'x'", "SELECT 1 /*! INTO OUTFILE 'x' */", "SELECT 1; DROP TABLE things",
+     "SET SESSION TRANSACTION READ WRITE", "DELETE FROM things", "LOAD DATA INFILE 'x' INTO TABLE things", "CALL burn()", "SELECT 'it\\'; DROP TABLE things"],
 )  # fmt: skip
 def test_such_a_query_is_refused_before_anything_is_built(box: Box, maria: MariaDb, authority: Authority, query: str) -> None:
     document = json.dumps(spec(entry(maria, authority), tool("x", query))).encode()
