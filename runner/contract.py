@@ -23,7 +23,7 @@ from runner.http_request import Paging as Paging
 from runner.http_request import Parameter as Parameter
 from runner.http_request import Part as Part
 from runner.http_request import XmlNode as XmlNode
-from runner.offers import APP_SCHEME, MAX_OFFERS, fault_of
+from runner.offers import APP_SCHEME, ARGUMENT_NAME, MAX_OFFERS, fault_of
 from runner.offers import MAX_CONTENT_BYTES as MAX_CONTENT_BYTES
 from runner.offers import Prompt as Prompt
 from runner.offers import PromptArgument as PromptArgument
@@ -232,7 +232,7 @@ def decode_spec(document: bytes | str) -> ServerSpec:
         spec = msgspec.json.decode(document, type=ServerSpec)
     except msgspec.ValidationError as error:
         raise SpecError(*_message_and_pointer(str(error))) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise SpecError(f"this is not a JSON document: {error}") from error
     check_spec(spec)
     return spec
@@ -262,6 +262,8 @@ def check_spec(spec: ServerSpec) -> None:
     _whole(SECRET_KEY, "/secrets", "key", [secret.key for secret in spec.secrets])
     _whole(HOST_NAME, "/hosts", "name", [host.name for host in spec.hosts])
     _whole(SCOPE_NAME, "/scopes", "name", [scope.name for scope in spec.scopes])
+    for number, prompt in enumerate(spec.prompts):
+        _whole(ARGUMENT_NAME, f"/prompts/{number}/arguments", "name", [argument.name for argument in prompt.arguments])
     _unique("tool name", "/tools", "name", [tool.name for tool in spec.tools])
     _unique("secret", "/secrets", "key", [secret.key for secret in spec.secrets])
     _unique("scope", "/scopes", "name", [scope.name for scope in spec.scopes])
@@ -302,6 +304,8 @@ def _check_tool(tool: Tool, spec: ServerSpec, pointer: str) -> None:
         raise SpecError(f"tool {tool.name!r} asks for the scope {unknown[0]!r}, which the spec does not list", f"{pointer}/scopes")
     if tool.input_schema.get("type") != "object":
         raise SpecError(f"the input schema of tool {tool.name!r} must have the type object", f"{pointer}/input_schema")
+    if not isinstance(tool.input_schema.get("properties", {}), dict):
+        raise SpecError(f"the properties in the input schema of tool {tool.name!r} must be an object", f"{pointer}/input_schema/properties")
     ui = tool.meta.get("ui")
     page = ui.get("resourceUri") if isinstance(ui, dict) else None
     if page is not None and not (isinstance(page, str) and page.startswith(APP_SCHEME) and page in {each.uri for each in spec.resources}):

@@ -1,6 +1,7 @@
 """The databases of a spec, and the tools that ask them."""
 
 import re
+import ssl
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -51,9 +52,20 @@ def problem_of_database(database: Database) -> tuple[str, str] | None:
     if not database.host or not database.user or (not database.database and database.kind == "postgresql"):
         missing = "host" if not database.host else "user" if not database.user else "database"
         return f"the database {database.name!r} lacks its {missing}", missing
-    if any("\0" in text for text in (database.database, database.user)) or database.file:
-        return f"the database {database.name!r} has a file or a NUL character", "file"
-    return None
+    if odd := next((field for field in ("database", "user") if "\0" in getattr(database, field)), None):
+        return f"the {odd} of {database.name!r} holds a NUL character, which no database takes", odd
+    if database.file:
+        return f"only a SQLite database has a file; take it out of {database.name!r}", "file"
+    return None if _holds_certificates(database.trust) else ("`trust` holds no certificates; give them as PEM", "trust")
+
+
+def _holds_certificates(trust: str) -> bool:
+    try:
+        if trust:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=trust)
+    except (ssl.SSLError, TypeError):  # TypeError: not ASCII
+        return False
+    return True
 
 
 def problem_of_query(query: str, kind: DatabaseKind, *, read_only: bool, arguments: frozenset[str]) -> str | None:

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from runner.protocol.templates import Malformed, UriTemplate, parsed, places
 
 _MIB = 1024 * 1024
+ARGUMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$"
 MAX_OFFERS = 1000
 MAX_CONTENT_BYTES = _MIB
 """Of one resource or message, as text in UTF-8 or as base64."""
@@ -51,7 +52,7 @@ class ResourceTemplate(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class PromptArgument(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """One thing a prompt is made with; `values` are offered as completions. `ask` asks the person where a client left it out."""
 
-    name: Annotated[str, Meta(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+    name: Annotated[str, Meta(pattern=ARGUMENT_NAME)]
     title: str | None = None
     description: str = ""
     required: bool = False

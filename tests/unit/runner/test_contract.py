@@ -1,4 +1,4 @@
-"""A spec whose names would break out of where they are written."""
+"""Documents that are no spec, and names that would break out of where they are written."""
 
 import msgspec
 import pytest
@@ -11,3 +11,9 @@ from tests.unit.runner.guarded import spec
 def test_a_scope_must_fit_into_a_header(name: str) -> None:
     with pytest.raises(SpecError):
         decode_spec(msgspec.json.encode(spec(scopes=(Scope(name=name, description="d"),))))
+
+
+@pytest.mark.parametrize("document", ["", "{", b"\xff", '{"name": "\ud800"}', '{"tools": [{"kind": "python", "meta": ' + '{"a": ' * 100_000])
+def test_what_is_no_document_is_told_as_such(document: bytes | str) -> None:
+    with pytest.raises(SpecError, match="not a JSON document"):
+        decode_spec(document)

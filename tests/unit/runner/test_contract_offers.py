@@ -124,6 +124,10 @@ def test_a_prompt_s_name_fits_into_a_header() -> None:
     assert refusal(prompts=[prompt(name="p\n")])[0] == "/prompts/0/name"
 
 
+def test_an_argument_s_name_is_one_that_a_text_can_hold() -> None:
+    assert refusal(prompts=[prompt(arguments=[{"name": "a\n"}])])[0] == "/prompts/0/arguments/0/name"
+
+
 def test_all_texts_together_have_a_limit() -> None:
     four = [resource(uri=f"docs://{number}", text=BIG) for number in range(4)]
     decode_spec(json.dumps({"name": "x", "resources": four}))

@@ -36,6 +36,10 @@ def test_a_whole_spec_is_taken_and_says_the_same_again() -> None:
         ({"databases": [{**DATABASE, "port": 0}]}, "/databases/0/host"),
         ({"databases": [{**DATABASE, "user": ""}]}, "/databases/0/user"),
         ({"databases": [{**DATABASE, "file": "0" * 64}]}, "/databases/0/file"),
+        ({"databases": [{**DATABASE, "user": "a\0"}]}, "/databases/0/user"),
+        ({"databases": [{**DATABASE, "trust": "nobody"}]}, "/databases/0/trust"),
+        ({"databases": [{**DATABASE, "trust": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"}]}, "/databases/0/trust"),
+        ({"databases": [{**DATABASE, "trust": "ü"}]}, "/databases/0/trust"),
         ({"databases": [{"name": "main", "kind": "sqlite"}]}, "/databases/0/file"),
         ({"databases": [DATABASE, DATABASE]}, "/databases/1/name"),
         ({"databases": [{**DATABASE, "name": "main\n"}]}, "/databases/0/name"),
@@ -43,6 +47,8 @@ def test_a_whole_spec_is_taken_and_says_the_same_again() -> None:
         ({"databases": []}, "/tools/0/database"),
         ({"tools": [{**TOOL, "query": "SELECT :x"}]}, "/tools/0/query"),
         ({"tools": [{**TOOL, "query": "DROP TABLE x"}]}, "/tools/0/query"),
+        ({"tools": [{**TOOL, "input_schema": {"type": "object", "properties": None}}]}, "/tools/0/input_schema/properties"),
+        ({"tools": [{**TOOL, "input_schema": {"type": "object", "properties": [["x"]]}}]}, "/tools/0/input_schema/properties"),
     ],
 )
 def test_a_contradiction_is_refused_with_its_place(changes: dict[str, Any], pointer: str) -> None:
