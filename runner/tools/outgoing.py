@@ -46,10 +46,10 @@ class Outgoing:
         try:
             try:
                 response = await destination.send(request)
-            except Cut as error:
-                if not error.stale and method not in REPEATABLE:
+            except Cut:
+                # A kept connection may have ended before the request came, or behind it: a change is not risked twice.
+                if method not in REPEATABLE:
                     raise
-                # A connection that was kept too long is no failure of the API.
                 response = await destination.send(request, fresh=True)
         except Unsendable:
             raise Refused("request_not_http", f"{host} cannot be asked this: it would not be valid HTTP.") from None
@@ -68,7 +68,7 @@ class Outgoing:
             parts = urlsplit(url)
             destination = self._upstreams.allowed(f"{parts.scheme}://{parts.netloc}")
         except (ValueError, SpecError):
-            raise Refused("invalid_url", f"{shown!r} is not a URL that can be asked.") from None
+            raise Refused("invalid_url", f"{shown!r} is not an http or https URL of a host, such as https://api.example.com/items.") from None
         if destination is None:
             host = parts.netloc.rpartition("@")[2][:100]
             raise Refused("egress_denied", f"This server is not allowed to reach {host} over {parts.scheme}; only its owner can change that.")
