@@ -17,7 +17,10 @@ _DESCRIBED = {"type": "boolean", "description": "Set to true only after the pers
 
 def property_of(schema: JsonSchema) -> str:
     """The argument `confirm`, or another name where the tool has one of its own."""
-    return "confirm_call" if "confirm" in schema.get("properties", {}) else "confirm"
+    name = "confirm"
+    while name in schema.get("properties", {}):
+        name += "_call"
+    return name
 
 
 def published_input(tool: Tool) -> JsonSchema:

@@ -4,9 +4,10 @@ from typing import Any
 
 import pytest
 
+from runner.tools.confirm import published_input
 from tests.unit.runner.guarded import Client, GuardProcess
 from tests.unit.runner.protocol.test_asking import reply
-from tests.unit.runner.streams import FORMS, called, initialize, legacy_stream, modern, said
+from tests.unit.runner.streams import FORMS, called, echo, initialize, legacy_stream, modern, said
 
 Talker = tuple[GuardProcess, Any]
 ARGUMENTS = {"id": 5, "q": "line\nbreak \u202e" + "x" * 500}
@@ -88,6 +89,11 @@ def test_the_published_schema_has_the_argument_beside_one_of_the_tools_own(perso
     assert "confirm" not in tools["delete_item"]["required"]
     assert "confirm_call" in said(called(person, "twice", {"confirm": "x"}))
     assert called(person, "twice", {"confirm": "x", "confirm_call": True})["isError"] is False
+
+
+def test_the_argument_never_takes_the_place_of_one_of_the_tools_own() -> None:
+    own = {"type": "object", "properties": {"confirm": {"type": "string"}, "confirm_call": {"type": "string"}}}
+    assert set(published_input(echo(confirm=True, input_schema=own))["properties"]) == {"confirm", "confirm_call", "confirm_call_call"}
 
 
 def test_arguments_are_checked_before_anybody_is_asked(person: Client) -> None:
