@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from runner.contract import Entry, ServerSpec, SpecError, decode_spec
+from runner.contract import Entry, ServerSpec, SpecError, decode_spec, reached_host
 from runner.tools.alone import Alone
 from runner.tools.connection import Connection
 from runner.tools.context import Capability, Level, NotCapable, Question, Unanswered
@@ -21,7 +21,7 @@ from runner.tools.destination import Destination, NotConnected
 from runner.tools.http import Upstreams
 from runner.tools.pool import Pool
 from runner.tools.python import Services
-from runner.tools.registry import KindNotRunnable, RegisteredTool, registered
+from runner.tools.registry import KindNotRunnable, RegisteredTool, SchemaUnusable, registered
 from runner.tools.result import ToolAnswer
 
 HELP = 'TOOL {"argument": "value"} calls a tool, `tools` lists them, `quit` ends.'
@@ -34,14 +34,9 @@ class Here(Upstreams):
         super().__init__(entries, egress=Path("/"))
         self._resolve, self._direct = resolve, dict[tuple[str, int, bool], Destination]()
 
-    def allowed(self, server: str) -> Destination | None:
-        return self.destination(server) if super().allowed(server) is not None else None
-
     def destination(self, server: str) -> Destination | None:
         if super().destination(server) is None:
             return None
-        from runner.contract import reached_host
-
         key = name, port, plain = reached_host(server)
         if key not in self._direct:
             entry, _ = self._entries[name, port]
@@ -147,16 +142,19 @@ class Dev:
         except msgspec.MsgspecError as error:
             _say(f"The arguments are not a JSON object: {error}")
             return False
-        if problems := tool.problems(arguments):
-            _say("These arguments do not fit the tool:\n- " + "\n- ".join(problems))
-            return False
         try:
+            if problems := tool.problems(arguments):
+                _say("These arguments do not fit the tool:\n- " + "\n- ".join(problems))
+                return False
             answer = await tool.runner.run(arguments, AtTerminal())
+            if tool.binds and not answer.is_error and (problems := tool.output_problems(answer.structured)):
+                _say("error: this breaks the tool's own output schema:\n- " + "\n- ".join(problems))
+                return False
         except NotCapable as error:
             _say(f"error: {error}")
             return False
-        if tool.binds and not answer.is_error and (problems := tool.output_problems(answer.structured)):
-            _say("error: this breaks the tool's own output schema:\n- " + "\n- ".join(problems))
+        except SchemaUnusable as error:
+            _say(f"error: a schema of {name} cannot be used; correct it: {error}")
             return False
         _show(answer)
         return not answer.is_error
@@ -175,7 +173,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--resolve", action="append", default=[], metavar="NAME:PORT=ADDRESS")
     parser.add_argument("--call", metavar="LINE")
     args = parser.parse_args(argv)
-    secrets = dict(os.environ) | (_secrets(args.secrets) if args.secrets else {})
+    try:
+        secrets = dict(os.environ) | (_secrets(args.secrets) if args.secrets else {})
+    except (OSError, UnicodeDecodeError) as error:
+        parser.error(f"{args.secrets} cannot be read: {error}")
     resolve = dict(pair.split("=", 1) for pair in args.resolve)
     return uvloop.run(_run(args.spec, secrets, resolve, args.call))
 

@@ -69,6 +69,22 @@ def test_the_prompt_tells_what_is_wrong_and_goes_on(hello: Path) -> None:
     assert json.loads(done.stdout)["words"] == 1
 
 
+def test_the_prompt_outlives_a_schema_that_cannot_be_used(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx): return 1", input_schema={"type": "object", "properties": {"a": {"$ref": "https://x.test/y"}}})
+    done = bmm("dev", str(tmp_path), stdin='one {"a": 1}\nnone\nquit')
+    assert done.returncode == 0
+    assert "a schema of one cannot be used; correct it" in done.stderr
+    assert "no tool 'none'" in done.stderr
+
+
+def test_a_file_of_secrets_that_is_not_there_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx): return 1")
+    done = bmm("dev", str(tmp_path), "--secrets", str(tmp_path / "none"), "--call", "one")
+    assert done.returncode == 2
+    assert f"{tmp_path / 'none'} cannot be read" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     write(tmp_path, "async def run(args, ctx): return await ctx.secret('KEY')")
     assert bmm("dev", str(tmp_path), "--call", "one", KEY="from-environment").stdout == "from-environment\n"
