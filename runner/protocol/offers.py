@@ -4,15 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.contract import Prompt, PromptArgument, PromptMessage, Resource, ResourceTemplate, ServerSpec
-from runner.offers import APP_MIME_TYPE, APP_SCHEME
+from runner.offers import APP_MIME_TYPE, APP_SCHEME, MAX_ALL_BYTES
 from runner.protocol.completion import PromptRef, Ref, Typed, completion
 from runner.protocol.jsonrpc import INVALID_PARAMS, RpcError, encode
-from runner.protocol.templates import expanded, filled, parsed
+from runner.protocol.templates import expanded, filled, longest, parsed
 
 LEGACY_UNKNOWN_RESOURCE = -32002
 """What 2025-11-25 and before say for a resource that does not exist; 2026-07-28 has INVALID_PARAMS and forbids this one."""
 APPS = "io.modelcontextprotocol/ui"
 """The extension MCP Apps (2026-01-26)."""
+_TOO_LONG = f"This would be longer than {MAX_ALL_BYTES // 1024**2} MiB. Give shorter arguments."
 
 
 class Offers:
@@ -69,14 +70,21 @@ class Offers:
         """A prompt's messages, with its arguments in place.
 
         Raises:
-            RpcError: no such prompt, a required argument is missing, one is not the prompt's, or an argument names no resource.
+            RpcError: no such prompt, a required argument is missing, one is not the prompt's, an argument names no resource, or the
+                messages would be longer than the texts of a spec may be.
         """
         prompt = self._prompt(name)
         if strange := arguments.keys() - {each.name for each in prompt.arguments}:
             raise RpcError(INVALID_PARAMS, f"The prompt {name} has no argument {min(strange)[:100]!r}.")
         if missing := [each.name for each in prompt.arguments if each.required and each.name not in arguments]:
             raise RpcError(INVALID_PARAMS, f"The prompt {name} needs the argument {missing[0]!r}.")
-        messages = [{"role": message.role, "content": self._content(message, arguments)} for message in prompt.messages]
+        messages, size = [], 0
+        for message in prompt.messages:
+            content = self._content(message, arguments)
+            size += _length(content)
+            if size > MAX_ALL_BYTES:
+                raise RpcError(INVALID_PARAMS, _TOO_LONG)
+            messages.append({"role": message.role, "content": content})
         description = b'"description":%b,' % encode(prompt.description) if prompt.description else b""
         return b'%b"messages":%b' % (description, encode(messages))
 
@@ -120,17 +128,30 @@ class Offers:
             return _present(uri=uri, mimeType=_mime_type(resource), **body, _meta=resource.meta or None)
         for taken, template in self._templates:
             if (variables := taken.match(uri, template.values)) is not None:
-                text = filled(template.text, variables)
+                text = _filled(template.text, variables)
                 return _present(uri=uri, mimeType=_mime_type(template), text=text, _meta=template.meta or None)
         raise RpcError(unknown, f"Resource not found: {uri[:200]}")
 
     def _content(self, message: PromptMessage, arguments: Mapping[str, str]) -> dict[str, Any]:
         if message.text is not None:
-            return {"type": "text", "text": filled(message.text, arguments)}
+            return {"type": "text", "text": _filled(message.text, arguments)}
         if message.resource is not None:
             return {"type": "resource", "resource": self._contents(expanded(message.resource, arguments))}
         mime_type = message.mime_type or ""
         return {"type": "audio" if mime_type.startswith("audio/") else "image", "data": message.data, "mimeType": mime_type}
+
+
+def _filled(text: str, values: Mapping[str, str]) -> str:
+    # A value may stand in many places, and be as long as a message.
+    if longest(text, values) > MAX_ALL_BYTES:
+        raise RpcError(INVALID_PARAMS, _TOO_LONG)
+    return filled(text, values)
+
+
+def _length(content: Mapping[str, Any]) -> int:
+    """Characters of the text, or of the base64, that a content block holds."""
+    body = content.get("resource", content)
+    return len(body.get("text") or body.get("blob") or body.get("data") or "")
 
 
 def _listed_resource(resource: Resource) -> dict[str, Any]:

@@ -38,6 +38,11 @@ def filled(text: str, values: Mapping[str, str]) -> str:
     return _PLACE.sub(lambda found: values.get(name, "") if (name := found.group(1)) else found.group()[0], text)
 
 
+def longest(text: str, values: Mapping[str, str]) -> int:
+    """Characters that `filled` gives, or a few more."""
+    return len(text) + sum(len(values.get(name, "")) for name in places(text))
+
+
 def expanded(uri: str, values: Mapping[str, str]) -> str:
     """The URI with its values percent-encoded (RFC 6570, 3.2.2); a URI that is one place and nothing else is the value itself."""
     found = _PLACE.fullmatch(uri)

@@ -162,6 +162,28 @@ def test_a_prompt_that_cannot_be_made_is_invalid_params(name: str, arguments: di
     assert refused.value.code == -32602
 
 
+def test_what_is_made_of_arguments_is_no_longer_than_the_texts_of_a_spec() -> None:
+    mib = 1024**2
+    spec = ServerSpec(
+        name="Long",
+        resources=(Resource(uri="docs://big", name="big", text="x" * mib),),
+        resource_templates=(ResourceTemplate(uri="many://{a}", name="many", text="{a}" * 1000),),
+        prompts=(
+            Prompt(name="text", arguments=(PromptArgument(name="a"),), messages=(PromptMessage(text="{a}{a}{{a}}"),)),
+            Prompt(name="four", messages=(PromptMessage(resource="docs://big"),) * 4),
+            Prompt(name="five", messages=(PromptMessage(resource="docs://big"),) * 5),
+        ),
+    )
+    check_spec(spec)
+    long = Offers(spec)
+    assert len(long.prompt("text", {"a": "y" * mib})) > 2 * mib
+    assert len(long.prompt("four", {})) > 4 * mib
+    assert len(long.read(f"many://{'z' * 1000}")) > 1_000_000
+    for make in (lambda: long.prompt("text", {"a": "y" * 2 * mib}), lambda: long.prompt("five", {}), lambda: long.read(f"many://{'z' * 8000}")):
+        with pytest.raises(RpcError, match="longer than 4 MiB"):
+            make()
+
+
 def test_only_required_arguments_that_may_be_asked_for_are_missing() -> None:
     assert [each.name for each in OFFERS.missing("review", {})] == ["lang"]
     assert OFFERS.missing("review", {"lang": ""}) == ()
