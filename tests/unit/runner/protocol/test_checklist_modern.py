@@ -1,13 +1,20 @@
 """2026-07-28, one test for each line of the checklist that a server must pass: HTTP first, then the messages."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bmm.config import Config
+from bmm.edge import plan
+from bmm.sources import compile_openapi
 from runner.contract import Prompt, PromptMessage, ServerSpec
+from runner.protocol.described import described
+from runner.tools.arguments import Checker
 from tests.unit.runner.guarded import MODERN, Answer, Client, GuardProcess, Home, ask, http_tool, modern_request, spec
-from tests.unit.runner.streams import BOTH, CAPABILITIES, LOG_LEVEL, called, echo, modern, modern_stream, name_of
+from tests.unit.runner.streams import BOTH, CAPABILITIES, FORMS, LOG_LEVEL, called, echo, modern, modern_stream, name_of, said
+from tests.unit.runner.test_arguments import BLOCKS, nested
 
 IDENTITY = {"io.modelcontextprotocol/serverInfo": {"name": "shop", "title": "Shop", "version": "3"}}
 CALL = {"name": "echo", "arguments": {"text": "hi"}}
@@ -27,6 +34,19 @@ def refused(answer: Answer, status: int, code: int) -> bool:
 def test_the_body_is_one_request_or_notification(person: Client, body: Any) -> None:
     answer = ask(person.path, body, headers=[*person.headers, ("MCP-Protocol-Version", MODERN)])
     assert (answer.status, answer.json["error"]["code"]) == (400, -32600)
+
+
+def test_a_local_server_is_bound_to_127_0_0_1() -> None:
+    # A guard is given its sockets; what has an address is Caddy alone.
+    config = Config()
+    addresses = plan.bind_addresses(config)
+    assert addresses[0] == "127.0.0.1"
+    assert set(addresses[1:]) <= {"::1"}
+    lines = plan.caddyfile(config, addresses, plan.TEMPLATE.read_text()).splitlines()
+    sites = [line for line in lines if line.startswith("http://") and line.endswith("{")]
+    bound = [line.split()[1:] for line in lines if line.split()[:1] == ["bind"]]
+    assert bound == [list(addresses)] * len(sites)
+    assert bound
 
 
 def test_an_invalid_origin_is_403_and_none_is_fine(person: Client) -> None:
@@ -49,6 +69,13 @@ def test_mcp_method_is_required_and_case_sensitive(person: Client) -> None:
     assert refused(sent(person, "tools/list", drop=("mcp-method",)), 400, -32020)
     assert refused(sent(person, "tools/list", replace={"mcp-method": "TOOLS/LIST"}), 400, -32020)
     assert refused(sent(person, "tools/list", replace={"mcp-method": "=?base64?dG9vbHMvbGlzdA==?="}), 400, -32020), "this one has no other form"
+
+
+def test_header_names_may_be_written_in_any_case(person: Client) -> None:
+    headers, body = modern_request("tools/call", CALL)
+    for write in (str.upper, str.title):
+        written = [(write(name), value) for name, value in headers]
+        assert ask(person.path, body, headers=[*person.headers, *written]).status == 200
 
 
 @pytest.mark.parametrize(
@@ -209,6 +236,12 @@ def test_a_stream_has_notifications_then_the_answer_and_says_it_must_not_be_buff
     assert (last["id"], last["result"]["content"][0]["text"]) == (1, "Progress reported")
 
 
+def test_events_have_no_ids_by_which_a_stream_could_be_resumed(person: Client) -> None:
+    with modern_stream(person, "tools/call", {"name": "test_tool_with_progress"}, meta={"progressToken": "p1"}) as stream:
+        fields = {line.partition(":")[0] for line in stream.response.read().decode().splitlines()}
+    assert fields == {"event", "data", ""}
+
+
 @pytest.mark.parametrize(("level", "messages"), [("debug", 3), ("info", 3), ("warning", 0)])
 def test_log_messages_come_at_the_level_that_the_request_names(person: Client, level: str, messages: int) -> None:
     with modern_stream(person, "tools/call", {"name": "test_tool_with_logging"}, meta={LOG_LEVEL: level}) as stream:
@@ -230,9 +263,48 @@ def test_the_server_never_sends_a_request(person: Client) -> None:
     assert found["result"]["resultType"] == "input_required"
 
 
+def test_a_retry_is_a_new_id(person: Client) -> None:
+    call: dict[str, Any] = {"name": "test_input_required_result_elicitation", "arguments": {}}
+    with modern_stream(person, "tools/call", call, capabilities=FORMS, request_id="first") as stream:
+        asked = json.loads(stream.response.read())
+    assert (asked["id"], asked["result"]["resultType"]) == ("first", "input_required")
+    ((key, _),) = asked["result"]["inputRequests"].items()
+    given = {"requestState": asked["result"]["requestState"], "inputResponses": {key: {"action": "accept", "content": {"name": "Ada"}}}}
+    with modern_stream(person, "tools/call", call | given, capabilities=FORMS, request_id=2) as stream:
+        done = json.loads(stream.response.read())
+    assert (done["id"], done["result"]["resultType"], said(done["result"])) == (2, "complete", "Hello, Ada!")
+
+
+def test_a_question_is_not_cacheable(person: Client) -> None:
+    asked = called(person, "test_input_required_result_elicitation", capabilities=FORMS)
+    assert asked.keys() == {"resultType", "_meta", "inputRequests", "requestState"}
+
+
+def test_refs_are_avoided_except_where_a_schema_holds_itself() -> None:
+    document = (Path(__file__).parents[3] / "documents/shop.yaml").read_bytes()
+    assert b"$ref" in document
+    shown = [described(tool, modern=True) for tool in compile_openapi(document).spec.tools]
+    assert "$ref" not in json.dumps(shown)
+
+
+def test_the_dialect_is_2020_12() -> None:
+    assert Checker({"prefixItems": [{"type": "string"}], "items": False}).problems(["a"]) == []
+    assert Checker({"prefixItems": [{"type": "string"}], "items": False}).problems(["a", "b"])
+
+
 def test_a_schema_is_published_as_it_binds(person: Client) -> None:
     tools = {each["name"]: each for each in sent(person, "tools/list").json["result"]["tools"]}
     assert tools["odd"]["outputSchema"] == {"type": "object", "required": ["a"]}
+
+
+def test_composition_keywords_are_bounded() -> None:
+    home = Home(spec(echo("keep", input_schema=BLOCKS)))
+    running = GuardProcess(home)
+    # Without a bound each level takes some seven times as long as the one before; the client waits for ten seconds.
+    problem = said(called(Client(home.socket), "keep", nested(12, "none")))
+    assert "is not valid under any of the schemas listed in the 'oneOf' keyword" in problem
+    assert running.stop() == 0
+    home.close()
 
 
 def test_an_answer_that_breaks_the_schema_it_is_bound_to_is_an_error_a_model_can_read(person: Client) -> None:
