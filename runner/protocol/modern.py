@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from msgspec import UNSET, Raw, Struct, UnsetType, field
+from msgspec import Raw, Struct, UnsetType, field
 
 from runner.protocol import jsonrpc
 from runner.protocol.completion import CompleteParams
@@ -26,7 +26,7 @@ class Meta(Struct, frozen=True, kw_only=True):
 
     version: str = field(name="io.modelcontextprotocol/protocolVersion")
     capabilities: dict[str, Raw] = field(name="io.modelcontextprotocol/clientCapabilities")
-    client_info: dict[str, Raw] | UnsetType = field(name="io.modelcontextprotocol/clientInfo", default=UNSET)
+    client_info: dict[str, Raw] | None = field(name="io.modelcontextprotocol/clientInfo", default=None)
     level: Level | None = field(name="io.modelcontextprotocol/logLevel", default=None)
     progress: RequestId | None = field(name="progressToken", default=None)
 

@@ -129,6 +129,7 @@ def test_an_unsupported_version_is_told_what_is_supported(client: Client) -> Non
 def test_client_info_is_optional_and_unknown_fields_are_ignored(client: Client) -> None:
     meta = {VERSION: MODERN, CAPABILITIES: {"x": {}}, "traceparent": "00-0", "io.modelcontextprotocol/clientInfo": {"name": "c", "version": "1"}}
     assert client.modern("tools/list", meta=meta).status == 200
+    assert client.modern("tools/list", meta=meta | {"io.modelcontextprotocol/clientInfo": None}).status == 200, "some write null for nothing"
 
 
 def test_a_notification_is_accepted_with_an_empty_202(client: Client) -> None:
