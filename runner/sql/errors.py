@@ -1,13 +1,17 @@
-"""What a database says when it refuses, as a sentence for a model: what is wrong, whether other arguments help, who must act."""
+"""What a database says when it refuses, or lets nobody in, as a sentence for a model: what is wrong, whether other arguments help, who must act."""
 
-from runner.sql.session import SqlFailed
+import ssl
+from typing import Literal
+
+from runner.sql.session import NoSession, SqlFailed
 
 _WORDS = 400
 _OWNER = "the owner of this server must correct the tool"
 # SQLSTATE (ISO/IEC 9075; PostgreSQL manual, appendix A), the longest that fits first: code of the event, what it means, what to do.
+_SLOW = ("sql_timeout", "The database stopped the query because it took too long. Ask for less: a narrower filter or fewer rows.")
 _STATES: dict[str, tuple[str, str]] = {
-    "57014": ("sql_timeout", "The database stopped the query because it took too long. Ask for less: a narrower filter or fewer rows."),
-    "70100": ("sql_timeout", "The database stopped the query because it took too long. Ask for less: a narrower filter or fewer rows."),
+    "57014": _SLOW,
+    "70100": _SLOW,
     "25006": ("sql_read_only", f"The database refused, because this tool may only read. Other arguments do not help; {_OWNER}."),
     "42501": ("sql_forbidden", "The database user of this server has no right to do this. Other arguments do not help; the owner must grant it."),
     "23505": ("sql_conflict", "The row would repeat a value that must be unique. Look at the existing row, or choose another value."),
@@ -35,3 +39,23 @@ def refused(state: str, words: str) -> SqlFailed:
         code, sentence = "sql_failed", "The database refused the query. Other arguments may help."
     said = " ".join(words.split())[:_WORDS]
     return SqlFailed(code, f"{sentence}\nThe database said: {said}" if said else sentence)
+
+
+Closed = Literal["no TLS", "unauthorized", "no database", "full", "silent"]
+_CLOSED: dict[Closed, tuple[str, str]] = {
+    "no TLS": ("sql_tls", "it does not speak TLS. The owner must turn it on there, or say `tls: off` and have an operator allow that"),
+    "unauthorized": ("sql_unauthorized", "it does not accept this server's user or password. The owner must check both"),
+    "no database": ("sql_unauthorized", "it holds no database of that name for this user. The owner must check it"),
+    "full": ("sql_unavailable", "it takes no more connections now. Try again in a moment"),
+    "silent": ("sql_unreachable", "it does not answer. Try again later"),
+}
+
+
+def no_session(why: Closed, refusal: str | None = None) -> NoSession:
+    """Why there is no session, in words that name neither addresses nor users; `refusal` is the gateway's reason."""
+    code, sentence = _CLOSED[why]
+    return NoSession(code, sentence, refusal=refusal)
+
+
+def untrusted(error: ssl.SSLCertVerificationError) -> NoSession:
+    return NoSession("sql_tls", f"its certificate is not trusted ({error.verify_message}). The owner must give its authority as `trust`")

@@ -16,9 +16,9 @@ from pymysql.constants import CLIENT, FIELD_TYPE
 from pymysql.converters import conversions
 
 from runner.database import Database
-from runner.sql.errors import refused
+from runner.sql.errors import no_session, refused, untrusted
 from runner.sql.session import MAX_READ, Gathering, Lost, NoSession, Query, Rows
-from runner.sql.values import MOST_EXACT, plain
+from runner.sql.values import MOST_EXACT, plain, plain_json
 from runner.tools.relay import Relay
 
 CONNECT_SECONDS = 8.0
@@ -77,28 +77,26 @@ async def connected(database: Database, password: str, *, relay: Relay, trust: s
             await connection._connect()
     except (pymysql.err.Error, _NoTls, OSError, TimeoutError, RuntimeError) as error:
         relay.close()
-        raise no_session(error, relay.refusal) from error
+        raise _no_session(error, relay.refusal) from error
     except BaseException:
         relay.close()
         raise
     return MysqlSession(connection, relay)
 
 
-def no_session(error: Exception, refusal: str | None) -> NoSession:
+def _no_session(error: Exception, refusal: str | None) -> NoSession:
     """Why there is no session, without the addresses and names in a server's words."""
     cause = error.__cause__ if error.__cause__ is not None else error
     number = error.args[0] if isinstance(error, pymysql.err.Error) and error.args else 0
     if isinstance(cause, ssl.SSLCertVerificationError):
-        return NoSession("sql_tls", f"its certificate is not trusted ({cause.verify_message}). The owner must give its authority as `trust`")
+        return untrusted(cause)
     if isinstance(cause, ssl.SSLError | _NoTls):
-        return NoSession("sql_tls", "it does not speak TLS. The owner must turn it on there, or say `tls: off` and have an operator allow that")
+        return no_session("no TLS")
     if number in (1045, 1698, 1251, 3118, 1862):
-        return NoSession("sql_unauthorized", "it does not accept this server's user or password. The owner must check both")
+        return no_session("unauthorized")
     if number in (1049, 1044):
-        return NoSession("sql_unauthorized", "it holds no database of that name for this user. The owner must check it")
-    if number in (1040, 1203, 1226, 1053):
-        return NoSession("sql_unavailable", "it takes no more connections now. Try again in a moment")
-    return NoSession("sql_unreachable", "it does not answer. Try again later", refusal=refusal)
+        return no_session("no database")
+    return no_session("full") if number in (1040, 1203, 1226, 1053) else no_session("silent", refusal)
 
 
 class MysqlSession:
@@ -158,7 +156,7 @@ class MysqlSession:
         await cursor.execute(query.statement.with_each(lambda name: literal(query.values.get(name))))
         columns = cursor.description or ()
         gathering = Gathering(query, (column[0] for column in columns))
-        readers = [_json if column[1] == FIELD_TYPE.JSON else plain for column in columns]
+        readers = [plain_json if column[1] == FIELD_TYPE.JSON else plain for column in columns]
         changed = None if columns else int(cursor.rowcount)
         more = bool(columns)
         while more and gathering.cut is None:
@@ -226,12 +224,3 @@ def literal(value: Any) -> str:
             return f"_utf8mb4 X'{value.encode().hex()}' "
         case _:
             return literal(msgspec.json.encode(value).decode())
-
-
-def _json(value: Any) -> Any:
-    if value is None:
-        return None
-    try:
-        return plain(msgspec.json.decode(value))
-    except (msgspec.DecodeError, RecursionError):
-        return plain(value)

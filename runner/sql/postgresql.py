@@ -19,10 +19,10 @@ import asyncpg
 import msgspec
 
 from runner.database import Database
-from runner.sql.errors import refused
+from runner.sql.errors import no_session, refused, untrusted
 from runner.sql.moments import CODECS, parts_of
 from runner.sql.session import MAX_READ, Gathering, Lost, NoSession, Query, Rows, SqlFailed
-from runner.sql.values import plain
+from runner.sql.values import plain, plain_json
 from runner.tools.relay import Relay
 
 CONNECT_SECONDS = 8.0
@@ -52,7 +52,7 @@ async def connected(database: Database, password: str, *, relay: Relay, trust: s
         )
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
         relay.close()
-        raise no_session(error, relay.refusal) from error
+        raise _no_session(error, relay.refusal) from error
     except BaseException:
         relay.close()
         raise
@@ -63,20 +63,18 @@ async def connected(database: Database, password: str, *, relay: Relay, trust: s
     return PostgresqlSession(connection, relay)
 
 
-def no_session(error: Exception, refusal: str | None) -> NoSession:
+def _no_session(error: Exception, refusal: str | None) -> NoSession:
     """Why there is no session, without the addresses and names that PostgreSQL puts into its words."""
     state = error.sqlstate or "" if isinstance(error, asyncpg.PostgresError) else ""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return NoSession("sql_tls", f"its certificate is not trusted ({error.verify_message}). The owner must give its authority as `trust`")
+        return untrusted(error)
     if isinstance(error, ssl.SSLError) or "SSL" in str(error):
-        return NoSession("sql_tls", "it does not speak TLS. The owner must turn it on there, or say `tls: off` and have an operator allow that")
+        return no_session("no TLS")
     if state.startswith("28"):
-        return NoSession("sql_unauthorized", "it does not accept this server's user or password. The owner must check both")
+        return no_session("unauthorized")
     if state == "3D000":
-        return NoSession("sql_unauthorized", "it holds no database of that name. The owner must check it")
-    if state.startswith(("53", "57")):
-        return NoSession("sql_unavailable", "it takes no more connections now. Try again in a moment")
-    return NoSession("sql_unreachable", "it does not answer. Try again later", refusal=refusal)
+        return no_session("no database")
+    return no_session("full") if state.startswith(("53", "57")) else no_session("silent", refusal)
 
 
 class PostgresqlSession:
@@ -180,18 +178,7 @@ def _read(readers: Iterable[Callable[[Any], Any]], record: Iterable[Any]) -> lis
 
 
 def _reader(kind: str) -> Callable[[Any], Any]:
-    return _json if kind in ("json", "jsonb") else _plain
-
-
-def _json(value: Any) -> Any:
-    return None if value is None else plain_json(value)
-
-
-def plain_json(text: str) -> Any:
-    try:
-        return plain(msgspec.json.decode(text))
-    except (msgspec.DecodeError, RecursionError):
-        return text
+    return plain_json if kind in ("json", "jsonb") else _plain
 
 
 def _plain(value: Any) -> Any:

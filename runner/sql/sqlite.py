@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from runner.sql.errors import refused
 from runner.sql.session import MAX_READ, Gathering, NoSession, Query, Rows, SqlFailed
 from runner.sql.values import plain
 
@@ -100,7 +101,7 @@ def _given(value: Any) -> Any:
 def _refused(error: Exception) -> SqlFailed:
     name = getattr(error, "sqlite_errorname", "")
     if name == "SQLITE_INTERRUPT":
-        return SqlFailed("sql_timeout", "The database stopped the query because it took too long. Ask for less: a narrower filter or fewer rows.")
+        return refused("57014", "")
     if name in ("SQLITE_TOOBIG", "SQLITE_NOMEM") or isinstance(error, MemoryError):
         return SqlFailed("sql_too_large", "The query needs more memory than it may have. Ask for fewer rows or columns.")
     if name in ("SQLITE_AUTH", "SQLITE_READONLY"):

@@ -11,6 +11,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+import msgspec
+
 # What every JSON reader keeps exactly (RFC 8259 section 6).
 MOST_EXACT = 2**53 - 1
 
@@ -36,3 +38,13 @@ def plain(value: Any) -> Any:
             return [plain(each) for each in value]
         case _:
             return str(value)
+
+
+def plain_json(document: str | bytes | None) -> Any:
+    """The value of a column of JSON; what cannot be read as such stays as it is."""
+    if document is None:
+        return None
+    try:
+        return plain(msgspec.json.decode(document))
+    except (msgspec.DecodeError, RecursionError):
+        return plain(document)
