@@ -10,10 +10,13 @@ SAID='^\(VISUAL\|EDITOR\|MYSQL_PWD\|PGPASSWORD\|[A-Z][A-Z0-9_]*_\(KEY\|TOKEN\|SE
 
 main() {
     locate
-    folder=$source said=
+    folder=$source instead=$source said= named=
     if [ "$1" = --here ]; then
         shift
-        folder=$PWD
+        folder=$PWD instead=/
+        for word in "$@"; do
+            case $word in /* | -) ;; *) if [ -f "$word" ] || [ -f "$word/spec.json" ]; then named=$word; fi ;; esac
+        done
         said="s/$SAID/\1/p"
     fi
     for name in $(env | sed -n -e "s/$PASSED/\1/p" -e "$said"); do
@@ -26,11 +29,15 @@ main() {
     if [ -S "$BMM_RUN/bus" ]; then set -- DBUS_SESSION_BUS_ADDRESS="unix:path=$BMM_RUN/bus" "$@"; fi
     if [ "$(id -u)" != "$BMM_UID" ]; then
         cd /
-        exec setpriv --reuid="$BMM_UID" --regid="$(id -g "$BMM_USER")" --init-groups -- sh -c "$IN_FOLDER" sh "$folder" "$source" env -i "$@"
+        exec setpriv --reuid="$BMM_UID" --regid="$(id -g "$BMM_USER")" --init-groups -- sh -c "$IN_FOLDER" sh "$folder" "$instead" "$named" env -i "$@"
     fi
-    exec sh -c "$IN_FOLDER" sh "$folder" "$source" env -i "$@"
+    exec sh -c "$IN_FOLDER" sh "$folder" "$instead" "$named" env -i "$@"
 }
 
-IN_FOLDER='cd "$1" 2>/dev/null || cd "$2" 2>/dev/null || cd /; shift 2; exec "$@"'
+# A person's own folder may be closed to this user: what is named in it cannot be read, and nothing is written to another place instead.
+IN_FOLDER='cd "$1" 2>/dev/null || {
+    [ -z "$3" ] || { echo "error: $3 cannot be read: $(id -un) may not enter $1; work in a folder open to all, or give - and < $3" >&2; exit 2; }
+    cd "$2" 2>/dev/null || cd /
+}; shift 3; exec "$@"'
 
 main "$@"
