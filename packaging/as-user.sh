@@ -36,7 +36,7 @@ main() {
 
 # A person's own folder may be closed to this user: what is named in it cannot be read, and nothing is written to another place instead.
 IN_FOLDER='cd "$1" 2>/dev/null || {
-    [ -z "$3" ] || { echo "error: $3 cannot be read: $(id -un) may not enter $1; work in a folder open to all, or give - and < $3" >&2; exit 2; }
+    [ -z "$3" ] || { echo "error: $3 cannot be read: $(id -un) may not enter $1; work in a folder open to all, or send a file to standard input (-)" >&2; exit 2; }
     cd "$2" 2>/dev/null || cd /
 }; shift 3; exec "$@"'
 
