@@ -84,7 +84,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     _say(found.findings, as_json=args.json)
     if not args.json:
         print(f"{len(spec.tools)} tools, {len(found.findings)} findings", file=sys.stderr)
-        for key in compile_requests.keys_to_set(spec) if args.source in ("curl", "har", "template") else ():
+        for key in compile_requests.keys_to_set(spec):
             print(f"next: bmm secret set SLUG {key}", file=sys.stderr)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(spec), indent=2).decode() + "\n")
     return 0

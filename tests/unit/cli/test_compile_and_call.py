@@ -60,7 +60,7 @@ def test_a_file_a_pipe_and_a_url_give_the_same_tools(shop: int, spec: str) -> No
     from_file = bmm("compile", "openapi", str(SHOP))
     from_pipe = bmm("compile", "openapi", "-", stdin=SHOP.read_bytes())
     from_json = bmm("compile", "openapi", f"http://127.0.0.1:{shop}/openapi.json")
-    assert (from_file.returncode, from_file.stderr) == (0, "13 tools, 0 findings\n")
+    assert (from_file.returncode, from_file.stderr) == (0, "13 tools, 0 findings\nnext: bmm secret set SLUG SHOP_API_KEY\n")
     assert from_file.stdout == from_pipe.stdout
     assert json.loads(from_json.stdout) == json.loads(Path(spec).read_text())
 
