@@ -118,8 +118,10 @@ def test_no_file_is_too_long_to_read() -> None:
     assert long == {}
 
 
-def test_the_architecture_page_names_only_what_exists() -> None:
+def test_the_architecture_page_names_what_exists_and_every_package() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text()
     folders = page.split("```tree\n")[1].split("```")[0]
-    named = [line.split()[0] for line in folders.splitlines() if line.strip() and not line.startswith("#")]
-    assert [name for name in named if not (ROOT / name).exists()] == []
+    named = {line.split()[0] for line in folders.splitlines()}
+    assert {name for name in named if not (ROOT / name).exists()} == set()
+    packages = {str(path.parent.relative_to(ROOT)) for package in ("bmm", "runner") for path in (ROOT / package).glob("*/__init__.py")}
+    assert packages - named == set()
