@@ -95,7 +95,7 @@ def test_a_row_of_the_command_line_names_only_options_of_its_command() -> None:
 def test_every_setting_on_a_page_exists_and_has_the_default_it_says() -> None:
     fields = {field.name: field for field in msgspec.structs.fields(Config)}
     said = {name for page in PAGES for name in re.findall(r"BMM_([A-Z][A-Z_]+)", page.read_text())}
-    assert {name.lower() for name in said} - set(fields) == {"config"}
+    assert {name.lower() for name in said} - set(fields) == {"config", "venv"}
     computed = {"data_dir", "run_dir", "runtime_dir"}
     for page in ("configuration.md", "model.md"):
         for names, defaults in re.findall(r"^\| (`[a-z_`, ]+`) \| ([^|]*) \|", (ROOT / "docs" / page).read_text(), re.MULTILINE):
