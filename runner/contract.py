@@ -218,7 +218,7 @@ class Policy(Struct, frozen=True, kw_only=True):
     paused: bool = False
     origins: frozenset[str] = frozenset()
     """Values of `Origin` that browsers may send, beside the appliance's own."""
-    calls_per_minute: int = 100
+    calls_per_minute: Annotated[int, Meta(ge=1)] = 100
     """Of one grant; all grants of one address together get ten times as many."""
 
 

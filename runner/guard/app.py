@@ -131,7 +131,9 @@ class Guard:
         except Barred as error:
             return _wait(error.seconds)
         except TokenRefused as error:
-            self._limits.refused(address, time.monotonic())
+            # Clients come back with what has expired, many of them from one address of a service: nobody guesses there.
+            if not error.genuine:
+                self._limits.refused(address, time.monotonic())
             return self._challenge.refused(error.reason)
 
     async def _mcp(self, request: Request, exchange: Exchange, caller: Caller | None) -> Reply | None:

@@ -184,6 +184,8 @@ def _code(spec: ServerSpec, upstreams: Upstreams, secrets: dict[str, str], event
         secrets=secrets,
         log=lambda level, text, tool: events.log(level, text, at=time.time(), tool=tool),
     )
+
+
 def _revoked(control: Control) -> frozenset[str]:
     # A stream outlasts the request that opened it: nobody else may be looking.
     control.look(time.monotonic())

@@ -10,7 +10,7 @@ from runner.guard.token import Caller
 from runner.protocol.jsonrpc import INTERNAL_ERROR, INVALID_REQUEST, Reply, RequestId, encode, error_reply, result_reply
 from runner.protocol.requests import Listen
 
-MAX_OF_A_GRANT, MAX_OF_A_SERVER = 8, 256
+MAX_OF_A_GRANT, MAX_OF_A_PERSON, MAX_OF_A_SERVER = 8, 64, 256
 SUBSCRIPTION_ID = "io.modelcontextprotocol/subscriptionId"
 _RETRY_LATER = ((b"retry-after", b"30"),)
 
@@ -80,9 +80,9 @@ class Subscriptions:
         """Serve one stream to its end."""
         if not exchange.takes_stream:
             return error_reply(listen.id, INVALID_REQUEST, "This is answered with text/event-stream, which Accept leaves out.", status=406)
-        grant = _grant(caller)
-        if len(self.listeners) >= MAX_OF_A_SERVER or sum(_grant(each.caller) == grant for each in self.listeners) >= MAX_OF_A_GRANT:
-            text = f"At most {MAX_OF_A_GRANT} such streams of one grant and {MAX_OF_A_SERVER} of a server are kept open."
+        if self._crowded(caller):
+            most = f"{MAX_OF_A_GRANT} such streams of one grant, {MAX_OF_A_PERSON} of one person and {MAX_OF_A_SERVER} of a server"
+            text = f"At most {most} are kept open."
             return error_reply(listen.id, INTERNAL_ERROR, text, status=503, headers=_RETRY_LATER)
         listener = Listener(listen, caller, exchange, self._is_welcome)
         self.listeners.add(listener)
@@ -111,6 +111,13 @@ class Subscriptions:
             for uri in listener.wanted.resource_subscriptions:
                 listener.updated(uri)
             listener.end()
+
+    def _crowded(self, caller: Caller | None) -> bool:
+        # Grants cost nothing: whoever has many must leave streams for others.
+        others = [each.caller for each in self.listeners]
+        of_grant = sum(_grant(other) == _grant(caller) for other in others)
+        of_person = sum(other is not None and caller is not None and other.subject == caller.subject for other in others)
+        return len(others) >= MAX_OF_A_SERVER or of_grant >= MAX_OF_A_GRANT or of_person >= MAX_OF_A_PERSON
 
     def _is_welcome(self, caller: Caller) -> bool:
         return time.time() < caller.expires and caller.grant not in self._revoked()

@@ -16,7 +16,7 @@ from runner.guard import base64url
 
 MAX_TOKEN_BYTES = 8192
 # Issuer and guard share one clock: an expired token gets no grace, a clock that was just set back gets a minute.
-EXPIRY_LEEWAY, CLOCK_LEEWAY = 0.0, 60.0
+CLOCK_LEEWAY = 60.0
 MAX_CACHED = 4096
 
 _SHAPE = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
@@ -24,11 +24,11 @@ KeyFinder = Callable[[str], RSAPublicKey | None]
 
 
 class TokenRefused(Exception):
-    """`reason` goes into the challenge: plain ASCII without quotes, and nothing of the token."""
+    """`reason` goes into the challenge: plain ASCII without quotes, and nothing of the token. `genuine`: the issuer signed it once."""
 
-    def __init__(self, reason: str) -> None:
+    def __init__(self, reason: str, *, genuine: bool = False) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.genuine = reason, genuine
 
 
 class Barred(Exception):
@@ -92,13 +92,13 @@ class TokenChecker:
             self._remember(digest, caller, now)
         else:
             self._known.move_to_end(digest)
-        if now >= caller.expires + EXPIRY_LEEWAY:
+        if now >= caller.expires:
             self._known.pop(digest, None)
-            raise TokenRefused("The token has expired")
+            raise TokenRefused("The token has expired", genuine=True)
         if now < caller.not_before - CLOCK_LEEWAY:
-            raise TokenRefused("The token is not valid yet")
+            raise TokenRefused("The token is not valid yet", genuine=True)
         if caller.grant in revoked:
-            raise TokenRefused("The grant was revoked")
+            raise TokenRefused("The grant was revoked", genuine=True)
         return caller
 
     def forget(self) -> None:

@@ -1,5 +1,6 @@
 """How the limits of a grant and an address look from outside."""
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -86,3 +87,11 @@ def test_an_address_that_tries_tokens_is_barred_and_those_that_are_known_go_on(s
     assert [bad.modern("tools/list").status for _ in range(101)] == [401] * 100 + [429]
     assert "retry-after" in bad.modern("tools/list").headers
     assert good.modern("tools/list").status == 200
+
+
+def test_tokens_that_have_expired_bar_nobody_behind_the_same_address(start: Callable[..., GuardProcess]) -> None:
+    home = Home()
+    start(home)
+    old = Client(home.socket, bearer=token(exp=int(time.time()) - 5))
+    assert [old.modern("tools/list").status for _ in range(102)] == [401] * 102
+    assert Client(home.socket, bearer=token(gid="grt_never_seen")).modern("tools/list").status == 200

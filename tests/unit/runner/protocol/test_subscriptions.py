@@ -72,6 +72,15 @@ def test_a_grant_has_at_most_eight_and_hanging_up_makes_room(person: Client) -> 
     eventually(lambda: _status(person) == 200, seconds=3)
 
 
+def test_a_person_with_many_grants_leaves_streams_for_others(person: Client) -> None:
+    with ExitStack() as open_streams:
+        for number in range(64):
+            stream = open_streams.enter_context(listening(Client(person.path, bearer=token(gid=f"grt_{number // 8}", sub="usr_many")), EVERYTHING))
+            assert stream.status == 200
+        assert _status(Client(person.path, bearer=token(gid="grt_8", sub="usr_many"))) == 503
+        assert _status(Client(person.path, bearer=token(gid="grt_9", sub="usr_2"))) == 200
+
+
 def _status(client: Client) -> int:
     with listening(client, EVERYTHING) as stream:
         return int(stream.status)
