@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
+from msgspec import Struct
 
 from bmm.errors import BadInput
 from bmm.sources.finding import Compiled, Finding
@@ -37,7 +38,7 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
     prefixes = _prefixes([part.spec.name for part in parts])
     clashing = {name for name, count in Counter(tool.name for part in parts for tool in part.spec.tools).items() if count > 1}
     tools: list[Tool] = []
-    secrets: dict[str, SecretNeed] = {}
+    secrets: dict[str, _Shared] = {}
     findings: list[Finding] = []
     for part, prefix in zip(parts, prefixes, strict=True):
         renamed = _secrets(part.spec, secrets, prefix)
@@ -53,7 +54,7 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
         name=(name or ", ".join(dict.fromkeys(titles)))[:80],
         description="\n\n".join(part.spec.description for part in parts if part.spec.description)[:1024],
         tools=tuple(tools),
-        secrets=tuple(secrets.values()),
+        secrets=tuple(each.need for each in secrets.values()),
         hosts=_hosts(parts),
         scopes=_scopes(parts, titles),
     )
@@ -69,15 +70,27 @@ def _prefixes(names: list[str]) -> list[str]:
     return found
 
 
-def _secrets(spec: ServerSpec, known: dict[str, SecretNeed], prefix: str) -> dict[str, str]:
-    """Adds a spec's secrets to those known; returns which had to be renamed, because another document means something else by them."""
+class _Shared(Struct, frozen=True):
+    """A secret, and the hosts that are sent it."""
+
+    need: SecretNeed
+    hosts: frozenset[str]
+
+
+def _secrets(spec: ServerSpec, known: dict[str, _Shared], prefix: str) -> dict[str, str]:
+    """Adds a spec's secrets to those known; returns which had to be renamed, because another document means something else by them.
+
+    Two documents that call no host in common never share one: what was given for the one API would be sent to the other.
+    """
     renamed: dict[str, str] = {}
+    hosts = frozenset(host.name for host in spec.hosts)
     for need in spec.secrets:
-        key = need.key
-        if key in known and known[key].hint != need.hint:
+        key, same = need.key, known.get(need.key)
+        if same is not None and (same.need.hint != need.hint or not same.hosts & hosts):
             key = renamed[need.key] = f"{prefix.upper()}_{need.key}"[:_MAX_NAME].rstrip("_")
-        required = need.required or (key in known and known[key].required)
-        known[key] = SecretNeed(key=key, hint=need.hint, required=required)
+            same = known.get(key)
+        required = need.required or (same is not None and same.need.required)
+        known[key] = _Shared(SecretNeed(key=key, hint=need.hint, required=required), hosts | (same.hosts if same else frozenset()))
     return renamed
 
 

@@ -17,7 +17,7 @@ from bmm.sources.observed import Observed, Secrets, observed
 from bmm.sources.openapi import compile_openapi
 from bmm.sources.openapi.options import Options
 from bmm.sources.seen import Seen
-from runner.contract import Annotations, Body, HttpTool, Parameter, Scope, ServerSpec, Tool
+from runner.contract import AllowedHost, Annotations, Body, HttpTool, Parameter, Scope, ServerSpec, Tool
 
 _SIGN_IN = re.compile(r"(?i)/(log-?in|sign-?in|auth|authenticate|oauth2?|token|sessions?|refresh)(/token)?/?$")
 
@@ -46,7 +46,8 @@ def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks
         by_origin.setdefault(each.origin if options.server is None else "", []).append(each)
     for group in by_origin.values():
         give_names(group)
-    titles = _titles(list(by_origin), endpoints)
+    # Secrets are named after it. Of several hosts each keeps its own, or one host's credential would go to all.
+    titles = dict.fromkeys(by_origin, options.name) if options.name and len(by_origin) == 1 else _titles(list(by_origin), endpoints)
     secrets = Secrets()
     unused = set(options.pins)
     parts = [
@@ -70,8 +71,7 @@ def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks
 def _compiled(
     endpoints: list[Endpoint], options: Options, title: str, secrets: Secrets, remarks: Remarks, unused: set[str]
 ) -> Compiled | None:
-    """The spec of one host."""
-    title = options.name or title
+    """The spec of one host; names of pins that its requests have are taken out of `unused`."""
     notes: dict[str, Observed] = {}
     paths: dict[str, dict[str, Any]] = {}
     for each in endpoints:
@@ -91,9 +91,8 @@ def _compiled(
     unused -= named
     pins = {name: value for name, value in options.pins.items() if name in named}
     own = {"openapi": "3.1.0", "info": {"title": title, "version": "1"}, "servers": [{"url": endpoints[0].origin}], "paths": paths}
-    remarks_only = msgspec.structs.replace(options, pins=pins, name=title)
     try:
-        found = compile_openapi(msgspec.json.encode(own), options=remarks_only)
+        found = compile_openapi(msgspec.json.encode(own), options=msgspec.structs.replace(options, pins=pins, name=title))
     except UnusableDocument as error:
         for finding in error.findings or (Finding(level="error", pointer="", message=error.user_message),):
             remarks.add([msgspec.structs.replace(finding, pointer="")])
@@ -101,7 +100,7 @@ def _compiled(
     tools = tuple(_completed(tool, notes[tool.name]) for tool in found.spec.tools)
     findings = tuple(dict.fromkeys(msgspec.structs.replace(each, pointer="") for each in found.findings))
     needs = secrets.needs({tool.name: notes[tool.name].auth for tool in tools})
-    spec = msgspec.structs.replace(found.spec, tools=tools, secrets=needs, hosts=_counted(found.spec), scopes=_scopes(tools, title))
+    spec = msgspec.structs.replace(found.spec, tools=tools, secrets=needs, hosts=_hosts(found.spec), scopes=_scopes(tools, title))
     return Compiled(spec=spec, findings=findings)
 
 
@@ -120,7 +119,8 @@ def _completed(tool: Tool, about: Observed) -> HttpTool:
     return tool
 
 
-def _counted(spec: ServerSpec) -> Any:
+def _hosts(spec: ServerSpec) -> tuple[AllowedHost, ...]:
+    """Why each is allowed, without the API that nobody has described."""
     return tuple(msgspec.structs.replace(each, reason=each.reason.replace(" of the API", "")) for each in spec.hosts)
 
 

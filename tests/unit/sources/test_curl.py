@@ -274,6 +274,14 @@ def test_several_hosts_plain_http_and_ports() -> None:
     assert len({tool.name for tool in found.spec.tools}) == 4
 
 
+def test_the_credential_of_one_host_never_goes_to_another() -> None:
+    commands = [f"curl https://{host}/things -H 'Authorization: Bearer {value}'" for host, value in (("a.test", "s3cr3t-a"), ("b.example", "s3cr3t-b"))]
+    for options in ({}, {"name": "Both"}):
+        found = made(*commands, **options)
+        keys = [tool.auth[0][0].secret for tool in found.spec.tools if isinstance(tool, HttpTool) and isinstance(tool.auth[0][0], BearerCredential)]
+        assert [found.seen[key] for key in keys] == ["s3cr3t-a", "s3cr3t-b"]
+
+
 @pytest.mark.parametrize("address", ["http://[::1]:8080/x", "http://127.0.0.1/x", "http://10.0.0.5:81/x"])
 def test_an_address_needs_a_name(address: str) -> None:
     with pytest.raises(BadInput, match="an address cannot be an allowed host"):

@@ -44,6 +44,14 @@ def test_two_meanings_of_a_secret_get_two_names() -> None:
     assert [need.key for need in same.spec.secrets] == ["PETS_K"]
 
 
+def test_a_secret_is_not_shared_with_another_host() -> None:
+    found = merged([an_api("API", "a"), an_api("API", "b", servers=[{"url": "https://other.test"}]), an_api("API", "c")])
+    assert [need.key for need in found.spec.secrets] == ["API_K", "API_2_API_K"]
+    assert [tool.auth[0][0] for tool in found.spec.tools if isinstance(tool, HttpTool)] == [
+        KeyCredential(place="header", name="X-Key", secret=key) for key in ("API_K", "API_2_API_K", "API_K")
+    ]
+
+
 def test_too_many_tools_together_are_refused() -> None:
     many = [compiled(document({f"/p{n}": {"get": {}} for n in range(600)}, info={"title": title})) for title in ("A", "B")]
     with pytest.raises(BadInput, match="1,200 tools"):
