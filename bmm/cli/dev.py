@@ -1,13 +1,16 @@
 """`bmm dev`: the tools of a folder at a prompt, read again when a file changes."""
 
 import argparse
+import contextlib
 import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 
-from bmm.cli.call import _environment
+from bmm.cli.outside import command, environment
+from bmm.cli.spec_files import files_of, spec_file
 from bmm.config import Config
 from bmm.errors import BadInput, BmmError
 
@@ -34,12 +37,9 @@ def run(args: argparse.Namespace, config: Config) -> int:
         options = ["--spec", str(spec)]
         options += ["--secrets", args.secrets] if args.secrets else []
         options += ["--call", args.call] if args.call else []
-        for destination, address in config.egress_exceptions.items():
-            options += ["--resolve", f"{destination}={address}"]
         if not args.call:
             print("This runs outside of a container: code can read your files, and requests leave from this machine.", file=sys.stderr)
-        # -P: a folder named `runner` where the person happens to be must not be imported instead.
-        running = subprocess.Popen([sys.executable, "-P", "-m", "runner", "dev", *options], env=_environment())
+        running = subprocess.Popen(command("dev", options, config), env=environment())
         ended = threading.Event()
         watching = threading.Thread(target=source.watch, args=(ended,), daemon=True)
         watching.start()
@@ -57,6 +57,9 @@ class _Source:
 
     def __init__(self, name: str, target: Path) -> None:
         self._name, self._target = name, target
+        self._spec = Path(spec_file(name))
+        self._named: tuple[str, ...] = ()
+        self._seen: dict[Path, tuple[int, int]] = {}
         self._seen = self._state()
 
     def write(self) -> None:
@@ -65,10 +68,9 @@ class _Source:
         from bmm.checks.code import CANNOT_RUN, check_code
         from bmm.cli.database_files import with_databases
         from bmm.cli.deploy import read_spec_document
-        from bmm.cli.spec_files import spec_file
         from runner.contract import PythonTool
 
-        document = with_databases(read_spec_document(self._name), spec_file(self._name), self)
+        document = with_databases(read_spec_document(self._name), str(self._spec), self)
         spec = read_spec(document)
         for tool in spec.tools:
             for each in check_code(tool.code) if isinstance(tool, PythonTool) else ():
@@ -93,13 +95,19 @@ class _Source:
                 except BmmError as error:
                     print(f"error: {error.user_message}; what ran before goes on", file=sys.stderr)
 
-    def _state(self) -> dict[str, tuple[int, int]]:
-        folder = Path(self._name) if Path(self._name).is_dir() else Path(self._name).parent
-        found: dict[str, tuple[int, int]] = {}
-        for path in (folder / "spec.json", Path(self._name), *folder.glob("*.py"), *folder.glob("tools/**/*")):
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found[str(path)] = (status.st_mtime_ns, status.st_size)
-        return found
+    def _state(self) -> dict[Path, tuple[int, int]]:
+        """Of the spec and of every file it names: when it was changed, and its size."""
+        found = _changed((self._spec,))
+        if found.get(self._spec) != self._seen.get(self._spec):
+            with contextlib.suppress(OSError):
+                self._named = files_of(self._spec.read_bytes())
+        return found | _changed(self._spec.parent / name for name in self._named)
+
+
+def _changed(paths: Iterable[Path]) -> dict[Path, tuple[int, int]]:
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError, ValueError):  # gone for a moment, or no path at all
+            status = path.stat()
+            found[path] = status.st_mtime_ns, status.st_size
+    return found

@@ -60,6 +60,17 @@ def with_files(document: bytes, name: str) -> bytes:
     return msgspec.json.encode(spec) if changed else document
 
 
+def files_of(document: bytes) -> tuple[str, ...]:
+    """The files that a spec names, as it names them; none of a document that is no spec."""
+    try:
+        spec = msgspec.json.decode(document)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ()
+    lists = [spec.get(field) for field in (*_PLACES, "databases")] if isinstance(spec, dict) else []
+    named = [each.get("file") for listed in lists if isinstance(listed, list) for each in listed if isinstance(each, dict)]
+    return tuple(name for name in named if isinstance(name, str))
+
+
 def _content(resource: dict[str, Any], file: str, content: bytes, pointer: str) -> None:
     """`text` where it is UTF-8, else `blob`; and the type its name suggests, where the spec gives none."""
     guessed, packed = _TYPES.guess_type(Path(file).name)

@@ -60,6 +60,14 @@ def test_a_folder_with_something_in_it_is_left_alone(hello: Path) -> None:
     assert "not an empty folder" in done.stderr
 
 
+def test_call_takes_a_folder_as_the_other_commands_do(tmp_path: Path) -> None:
+    tool = {"kind": "http", "name": "ping", "description": "", "input_schema": {"type": "object"}, "method": "GET", "server": "https://shop.test", "path": "/ping"}
+    spec = {"name": "Shop", "tools": [tool], "hosts": [{"name": "shop.test"}]}
+    (tmp_path / "spec.json").write_text(json.dumps(spec))
+    done = bmm("call", "--spec", str(tmp_path), "ping", "--dry-run")
+    assert json.loads(done.stdout)["url"] == "https://shop.test/ping", done.stderr
+
+
 def test_the_prompt_tells_what_is_wrong_and_goes_on(hello: Path) -> None:
     lines = ["tools", "count_words {}", "count_words no", "none {}", 'count_words {"text": " "}', 'count_words {"text": "a"}', "quit"]
     done = bmm("dev", str(hello), stdin="\n".join(lines))
@@ -109,16 +117,19 @@ def test_a_database_in_a_file_is_asked_and_an_output_schema_binds(tmp_path: Path
     assert "breaks the tool's own output schema" in done.stderr
 
 
-def test_a_saved_file_counts_at_the_next_call(tmp_path: Path) -> None:
-    write(tmp_path, "async def run(args, ctx): return 'first'")
+@pytest.mark.parametrize("file", ["one.py", "lib/deep/one.py"])
+def test_a_saved_file_counts_at_the_next_call(tmp_path: Path, file: str) -> None:
+    write(tmp_path, "", file=file)
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text("async def run(args, ctx): return 'first'")
     with Prompt(tmp_path) as prompt:
         assert prompt.call("one") == "first"
-        write(tmp_path, "async def run(args, ctx): return 'second'")
+        (tmp_path / file).write_text("async def run(args, ctx): return 'second'")
         eventually(lambda: prompt.call("one") == "second", seconds=PATIENCE)
-        write(tmp_path, "async def run(args, ctx): return )")
+        (tmp_path / file).write_text("async def run(args, ctx): return )")
         time.sleep(0.5)
         assert prompt.call("one") == "second"
-        write(tmp_path, "async def run(args, ctx): return 'third'")
+        (tmp_path / file).write_text("async def run(args, ctx): return 'third'")
         eventually(lambda: prompt.call("one") == "third", seconds=PATIENCE)
 
 
