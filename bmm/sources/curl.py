@@ -18,7 +18,7 @@ from bmm.sources.shell import UnreadableCommand, Words, first, split
 __all__ = ["UnreadableCommand", "commands_in", "compile_curl"]
 
 MAX_CURL_BYTES = 1024 * 1024
-MAX_COMMANDS = 500
+MAX_REQUESTS = 500
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 
 
@@ -40,14 +40,15 @@ def compile_curl(texts: list[str] | str, *, options: Options | None = None) -> R
     """
     remarks = Remarks()
     seen: list[Seen] = []
+    number = 0
     for text in [texts] if isinstance(texts, str) else texts:
         if len(text) > MAX_CURL_BYTES:
             raise BadInput(f"The commands are larger than {MAX_CURL_BYTES // 1024:,} KiB, the limit for curl")
         for command in commands_in(text):
-            number = len(seen) + 1
-            if number > MAX_COMMANDS:
-                raise BadInput(f"There are more than {MAX_COMMANDS} requests, the limit for curl; give fewer commands")
+            number += 1
             seen += requests_of(command, f"command {number}", remarks)
+            if len(seen) > MAX_REQUESTS:
+                raise BadInput(f"There are more than {MAX_REQUESTS} requests, the limit for curl; give fewer commands")
     if not seen:
         raise BadInput("There is no curl command; it begins with `curl` and names a URL")
     return compile_recorded(seen, options=options or Options(), remarks=remarks)
@@ -76,7 +77,7 @@ def commands_in(text: str, *, prose: bool = False) -> list[Command]:
 
 def _without_carets(text: str) -> str:
     """What Windows' cmd makes of a text: `^` takes the meaning off the next character, and before a line's end joins it to the next."""
-    if not re.search(r"\^\"|\^\r?\n", text):
+    if not re.search(r"curl(\.exe)?\s+(-\S+\s+)*\^\"|\^\r?\n", text):
         return text
     text = re.sub(r"\^\r?\n(\r?\n)?", lambda match: "\n" if match.group(1) else " ", text)
     return re.sub(r"\^(.)", r"\1", text, flags=re.DOTALL)
@@ -121,7 +122,7 @@ def requests_of(command: Command, where: str, remarks: Remarks) -> list[Seen]:
         UnreadableCommand: it signs in in a way a server cannot, or names no URL.
     """
     if not command.urls:
-        raise UnreadableCommand(f"The {where} names no URL; copy the whole command")
+        raise UnreadableCommand(f"The {where} names no URL; copy the whole command, or take the line out")
     request = _Request(where, remarks, command.stdin)
     for name, value in command.options:
         if name in REFUSED:

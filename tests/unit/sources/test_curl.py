@@ -321,6 +321,16 @@ def test_what_windows_copies_is_read() -> None:
     assert dict(found.seen) == {"X_API_KEY": "abc-s3cr3t"}
 
 
+def test_a_caret_before_a_quote_is_only_windows_where_the_command_is() -> None:
+    tool = tool_of("""curl https://x.test/search -d 'pattern=[^"]*'""")
+    assert examples(tool) == {"pattern": '[^"]*'}
+
+
+def test_a_remark_names_the_command_it_is_about() -> None:
+    found = made("curl https://x.test/a https://x.test/b", "curl -L https://x.test/c")
+    assert [each.message.partition(":")[0] for each in found.findings] == ["command 2"]
+
+
 def test_a_sign_in_is_no_tool_and_its_password_is_nowhere() -> None:
     with pytest.raises(BadInput):
         made("curl https://x.test/oauth/token -d grant_type=client_credentials -d client_secret=s3cr3t-word")
