@@ -20,6 +20,7 @@ from bmm.sources.seen import FORM, JSON, MULTIPART, Answered, FormPart, Seen, Se
 MAX_HAR_ENTRIES = 20_000
 MAX_HAR_ANSWER_BYTES = 2 * 1024 * 1024
 """Larger answers are left out of what the output schema is made of."""
+_PORTS = {"http": 80, "https": 443}
 _METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "QUERY"})
 _TRACKERS = re.compile(
     r"(?i)(^|\.)(google-analytics|googletagmanager|analytics\.google|doubleclick|googlesyndication|google\.[a-z.]+|gstatic|googleapis|facebook|segment"
@@ -79,7 +80,7 @@ class _Har(Struct):
 def compile_har(data: bytes, *, options: Options | None = None, hosts: tuple[str, ...] = ()) -> Recorded:
     """The spec of a recording: requests to the same endpoint become one tool, with the arguments of all and the schema of their answers.
 
-    `hosts` are globs of the hosts to take; all that answer with JSON and are no trackers, where there is none.
+    `hosts` are globs of the hosts to take, with or without a port; where there is none, all that answer with JSON and are no trackers.
 
     Raises:
         UnusableDocument: it is no HAR file, or holds no call of an API.
@@ -94,36 +95,48 @@ def compile_har(data: bytes, *, options: Options | None = None, hosts: tuple[str
         raise UnusableDocument(f"This is no HAR file: {error}. Save one in the browser's network tools (Save all as HAR)") from error
     if len(entries) > MAX_HAR_ENTRIES:
         raise BadInput(f"The recording has {len(entries):,} requests; {MAX_HAR_ENTRIES:,} is the limit for HAR files. Record less at a time")
-    remarks, skipped = Remarks(), Counter[str]()
-    seen = list(_calls(entries, hosts, skipped))
+    remarks, skipped, asked = Remarks(), Counter[str](), Counter[str]()
+    seen = list(_calls(entries, tuple(each.lower() for each in hosts), skipped, asked))
     for reason, count in skipped.most_common():
         remarks.note("", f"{count} of {len(entries)} requests are left out: {reason}")
     if not seen:
-        raise UnusableDocument("No call of an API is recorded here, only pages and their parts", findings=remarks.all())
+        raise UnusableDocument(_nothing(hosts, asked), findings=remarks.all())
     return compile_recorded(seen, options=options, remarks=remarks)
 
 
-def _calls(entries: list[msgspec.Raw], hosts: tuple[str, ...], skipped: Counter[str]) -> Iterator[Seen]:
+def _nothing(hosts: tuple[str, ...], asked: Counter[str]) -> str:
+    if hosts:
+        others = ", ".join(host for host, _ in asked.most_common(5))
+        return f"No call of an API at {' or '.join(hosts)} is recorded here{f'; there are requests to {others}' if others else ''}"
+    fix = "record while a page loads its data, or take a host that is left out with --host NAME"
+    return f"No call of an API is recorded here, only pages and their parts; {fix}"
+
+
+def _calls(entries: list[msgspec.Raw], hosts: tuple[str, ...], skipped: Counter[str], asked: Counter[str]) -> Iterator[Seen]:
+    """The calls of an API; why others are none is counted in `skipped`, and in `asked` how often which host was."""
     for number, raw in enumerate(entries):
         try:
             entry = msgspec.json.decode(raw, type=_Entry, strict=False)
-            host = urlsplit(entry.request.url).hostname or ""
+            place = urlsplit(entry.request.url)
+            host, port = place.hostname or "", place.port
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
             skipped["they are incomplete"] += 1
             continue
-        if (reason := _no_call(entry, host, hosts)) is not None:
+        asked[host] += 1
+        if hosts and not any(fnmatchcase(name, each) for each in hosts for name in (host, f"{host}:{port or _PORTS.get(place.scheme)}")):
+            skipped["another host"] += 1
+            continue
+        if (reason := _no_call(entry, host, chosen=bool(hosts))) is not None:
             skipped[reason] += 1
             continue
         yield _seen(entry, f"entry {number}")
 
 
-def _no_call(entry: _Entry, host: str, hosts: tuple[str, ...]) -> str | None:
-    """Why an entry is not for a tool; None where it is."""
-    if hosts and not any(fnmatchcase(host, each) for each in hosts):
-        return "another host"
+def _no_call(entry: _Entry, host: str, *, chosen: bool) -> str | None:
+    """Why an entry is not for a tool; None where it is. `chosen`: a person named its host."""
     if entry.request.method.upper() not in _METHODS:
         return "a browser's own questions (OPTIONS, HEAD)"
-    if not hosts and _TRACKERS.search(host):
+    if not chosen and _TRACKERS.search(host):
         return "they report to trackers or load a provider's own parts"
     path = urlsplit(entry.request.url).path
     if entry.resource_type not in (None, "xhr", "fetch", "other") or _STATIC.search(path):

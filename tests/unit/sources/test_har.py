@@ -107,7 +107,10 @@ def test_no_credential_survives_in_spec_or_findings() -> None:
 def test_hosts_can_be_chosen_and_several_are_told_apart() -> None:
     two = (entry("GET", "https://a.test/x", {}), entry("GET", "https://b.other.test/x", {}))
     assert [host.name for host in made(*two).spec.hosts] == ["a.test", "b.other.test"]
-    assert [host.name for host in made(*two, hosts=("*.other.test",)).spec.hosts] == ["b.other.test"]
+    for glob in ("*.other.test", "B.Other.test", "b.other.test:443"):
+        assert [host.name for host in made(*two, hosts=(glob,)).spec.hosts] == ["b.other.test"]
+    with pytest.raises(BadInput, match=r"at c\.test .* requests to a\.test, b\.other\.test"):
+        made(*two, hosts=("c.test",))
     assert [tool.name for tool in made(*two).spec.tools] == ["a_get_x", "other_get_x"]
 
 
