@@ -87,7 +87,7 @@ async def _read(where: Place, options: Options, statements: dict[str, Statement]
 
 def _statement(name: str, text: str, kind: DatabaseKind) -> Statement:
     try:
-        return parse_query(text, kind, read_only=False)
+        return parse_query(text, kind, read_only=kind == "sqlite")
     except StatementError as error:
         raise BadInput(f"--query {name}: {error}") from error
 
@@ -167,7 +167,7 @@ def _database(where: Place, options: Options) -> Database:
     if where.kind == "sqlite":
         return Database(name=_NAME, kind="sqlite", file=str(where.path))
     return Database(
-        name=_NAME, kind=where.kind, host=where.name, port=where.port, database=where.database or where.user, user=where.user,
+        name=_NAME, kind=where.kind, host=where.name, port=where.port, database=where.database, user=where.user,
         password=PASSWORD, tls="verify" if where.tls else "off", trust=options.trust,
     )  # fmt: skip
 
@@ -198,7 +198,7 @@ def _grants(where: Place, tables: tuple[Table, ...], options: Options) -> list[s
         return [f"CREATE USER '{reader}'@'%' IDENTIFIED BY '…'{' REQUIRE SSL' if where.tls else ''};", *rows]
     lines = [
         f"CREATE ROLE {reader} LOGIN PASSWORD '…' CONNECTION LIMIT 8;",
-        f"GRANT CONNECT ON DATABASE {quoted(where.database or where.user, kind)} TO {reader};",
+        f"GRANT CONNECT ON DATABASE {quoted(where.database, kind)} TO {reader};",
     ]
     lines += [f"GRANT USAGE ON SCHEMA {quoted(schema, kind)} TO {reader};" for schema in sorted({table.schema for table in tables})]
     if tables:

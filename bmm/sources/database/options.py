@@ -33,7 +33,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a database is, and as whom to ask it; `host` is dialled, `name` is what the spec says."""
+    """Where a database is, and as whom to ask it; `host` is dialled, `name` is what the spec says. A SQLite file has only its `path`."""
 
     kind: DatabaseKind
     host: str = ""
@@ -53,9 +53,11 @@ def place_of(url: str, options: Options) -> Place:
         BadInput: says what is missing; never shows the password.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator or scheme == "sqlite":
-        return Place(kind="sqlite", path=Path(unquote(rest.removeprefix("/")) if separator else url))
+    if not separator:
+        return Place(kind="sqlite", path=Path(url))
     kind = _KINDS.get(scheme.lower().partition("+")[0])
+    if kind == "sqlite":
+        return Place(kind="sqlite", path=Path(unquote(rest.removeprefix("/"))))
     if kind is None:
         raise BadInput(f"{scheme[:40]}:// is not a database; postgresql://, mysql://, mariadb:// and sqlite:/// are")
     try:
@@ -70,7 +72,10 @@ def place_of(url: str, options: Options) -> Place:
     name = (options.known_as or host).lower()
     if not re.fullmatch(HOST_NAME, name) or name.rsplit(".", 1)[-1].isdigit():
         raise BadInput(f"{name} is not a name; servers reach hosts by names. Give it one with --known-as, such as --known-as db.internal")
+    user = unquote(parts.username)
+    # Without one PostgreSQL takes the user's own; MySQL and MariaDB have none to take.
+    unnamed = user if kind == "postgresql" else next(iter(options.schemas), "")
     return Place(
-        kind=kind, host=host, name=name, port=port, database=unquote(parts.path.removeprefix("/")), user=unquote(parts.username),
+        kind=kind, host=host, name=name, port=port, database=unquote(parts.path.removeprefix("/")) or unnamed, user=user,
         password=unquote(parts.password or "") or options.password, tls=options.tls and not off,
     )  # fmt: skip

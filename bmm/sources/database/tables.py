@@ -204,10 +204,11 @@ class TableTools:
         given = [column for column in self._usable if not column.computed and not column.filled]
         names = ", ".join(self._q(column.name) for column in given)
         values = ", ".join(f":{column.name}" for column in given)
+        row = f"({names})\nVALUES ({values})" if given or self._kind == "mysql" else "DEFAULT VALUES"
         returned = f"\nRETURNING {self._list}" if self._kind == "postgresql" else ""
         return made(
             f"insert_{self._slug}", f"Add a row to {self._called}.{self._about()}",
-            f"INSERT INTO {self._place} ({names})\nVALUES ({values}){returned}", {column.name: schema_of(column, self._kind) for column in given},
+            f"INSERT INTO {self._place} {row}{returned}", {column.name: schema_of(column, self._kind) for column in given},
             tuple(column.name for column in given if not column.nullable), database=self._database, writes="adds",
         )  # fmt: skip
 

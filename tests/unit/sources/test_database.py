@@ -35,6 +35,17 @@ def test_every_proposed_query_is_one_that_may_run_with_exactly_its_arguments(kin
     assert made[1].input_schema["properties"]["state"] == {"type": "string", "enum": ["new", "it's"]}
 
 
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [("postgresql", 'INSERT INTO "s"."t" DEFAULT VALUES\nRETURNING "id"'), ("mysql", "INSERT INTO `s`.`t` ()\nVALUES ()")],
+)
+def test_a_row_that_the_database_fills_by_itself_can_be_added(kind: DatabaseKind, row: str) -> None:
+    table = Table(schema="s", name="t", columns=(Column(name="id", declared="int", family="integer", filled=True),))
+    (insert,) = TableTools(table, "t", kind, "main").writing()
+    assert insert.query == row
+    assert parse_query(insert.query, kind, read_only=False).names == ()
+
+
 def test_columns_called_as_the_arguments_of_a_search_are_still_filters() -> None:
     columns = tuple(Column(name=name, declared="boolean", family="boolean") for name in ("limit", "offset", "descending", "order_by"))
     search, *_ = TableTools(Table(schema="s", name="t", columns=columns), "t", "postgresql", "main").reading()
@@ -63,8 +74,10 @@ def test_a_url_says_where_and_as_whom() -> None:
         "postgresql", "db.example.com", 5432, "al ice", "p@ss", "my shop", False,
     )  # fmt: skip
     assert place_of("mariadb://u@10.0.0.5:3307/x", Options(known_as="db.internal", password="given")).password == "given"
+    assert place_of("postgresql://reader@h.test", Options()).database == "reader"
+    assert place_of("mysql://reader@h.test/", Options(schemas=("shop", "old"))).database == "shop"
     assert str(place_of("sqlite:///shop.db", Options()).path) == "shop.db"
-    assert str(place_of("sqlite:////var/shop.db", Options()).path) == "/var/shop.db"
+    assert str(place_of("SQLite+pysqlite:////var/shop.db", Options()).path) == "/var/shop.db"
 
 
 @pytest.mark.parametrize(
