@@ -108,7 +108,7 @@ def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Crede
         elif args.source == "openapi":
             found = _of_documents(args, config)
         elif args.source == "template":
-            found = compile_requests.of_template(args)
+            found = compile_requests.of_template(args, config)
         else:
             recorded = compile_requests.of_requests(args, _options(args))
             found, seen = recorded, recorded.seen

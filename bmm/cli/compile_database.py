@@ -1,4 +1,4 @@
-"""`bmm compile database URL`: a database's catalogue becomes a spec on standard output."""
+"""`bmm compile database URL`: the options of a database, and its catalogue as a spec."""
 
 import argparse
 import os
@@ -11,8 +11,10 @@ from bmm.errors import BadInput
 
 if TYPE_CHECKING:
     from bmm.sources import Compiled
+    from bmm.sources.database.options import Options
 
-MOST_TRUST_BYTES = 512 * 1024
+_MOST_BYTES = 512 * 1024
+"""Of a file with certificates or with a query."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,44 +32,50 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def compiled(args: argparse.Namespace, config: Config) -> "Compiled":
-    """The spec of the one database that was named. `PGPASSWORD` or `MYSQL_PWD` stand in for a password that is not in the URL."""
-    from bmm.sources import SOURCES
-    from bmm.sources.database.options import Options, place_of
+    """The spec of the one database that was named."""
+    from bmm.sources import compile_database
 
     if len(args.documents) != 1:
-        raise BadInput("bmm compile database takes one URL")
+        raise BadInput("A server is made of one database; give one URL, and further ones to servers of their own")
+    options = chosen(args)
+    return with_reach(compile_database(args.documents[0], options=options), args.documents[0], options, config)
+
+
+def chosen(args: argparse.Namespace) -> "Options":
+    """What the options say. `PGPASSWORD` or `MYSQL_PWD` stand in for a password that is not in the URL."""
+    from bmm.sources.database.options import Options
+
     if args.max_tables < 1:
         raise BadInput("--max-tables must be at least 1")
-    (url,) = args.documents
-    options = Options(
+    return Options(
         name=args.name, known_as=args.known_as, schemas=tuple(args.schema), tables=tuple(args.tables), writes=tuple(args.writes),
         queries=tuple(_query(each) for each in args.query), max_tables=args.max_tables, tls=args.tls == "verify",
         trust=_text(args.trust) if args.trust else "", password=os.environ.get("PGPASSWORD") or os.environ.get("MYSQL_PWD") or "",
     )  # fmt: skip
-    found: Compiled = SOURCES["database"](url, options=options)
-    where = place_of(url, options)
-    return found if where.kind == "sqlite" else _with_reach(found, where.host, where.name, where.port, config)
 
 
-def _with_reach(found: "Compiled", host: str, name: str, port: int, config: Config) -> "Compiled":
+def with_reach(found: "Compiled", url: str, options: "Options", config: Config) -> "Compiled":
     """Say what an operator must allow before a server can reach a database that is not public."""
     import msgspec
 
     from bmm.egress.classify import refusal
     from bmm.egress.dial import own_addresses
     from bmm.sources import Finding
+    from bmm.sources.database.options import place_of
 
-    if f"{name}:{port}" in config.egress_exceptions:
+    where = place_of(url, options)
+    place = f"{where.name}:{where.port}"
+    if where.kind == "sqlite" or place in config.egress_exceptions:
         return found
     try:
-        addresses = [str(answer[4][0]) for answer in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
+        addresses = [str(answer[4][0]) for answer in socket.getaddrinfo(where.host, where.port, type=socket.SOCK_STREAM)]
     except OSError:
         return found
     own = own_addresses()
-    if not any(refusal(address, own) for address in addresses) and host == name:
+    if not any(refusal(address, own) for address in addresses) and where.host == where.name:
         return found
-    message = f"{name} is not reached by a public name, so servers may not go there"
-    fix = f'an operator must allow it: egress_exceptions = {{"{name}:{port}" = "{addresses[0]}"}}'
+    message = f"{where.name} is not reached by a public name, so servers may not go there"
+    fix = f'an operator must allow it: egress_exceptions = {{"{place}" = "{addresses[0]}"}}'
     return msgspec.structs.replace(found, findings=(*found.findings, Finding(level="warning", pointer="", message=message, fix=fix)))
 
 
@@ -81,6 +89,9 @@ def _query(given: str) -> tuple[str, str]:
 def _text(path: str) -> str:
     try:
         with Path(path).open("rb") as file:
-            return file.read(MOST_TRUST_BYTES).decode()
+            content = file.read(_MOST_BYTES + 1)
+        if len(content) > _MOST_BYTES:
+            raise BadInput(f"{path} is too large: {_MOST_BYTES // 1024} KiB of certificates or of a query is the most")
+        return content.decode()
     except (OSError, UnicodeDecodeError) as error:
         raise BadInput(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}") from error

@@ -1,12 +1,13 @@
 """`bmm compile curl|har|template`: requests that somebody wrote down or a browser recorded, and built-in servers."""
 
 import argparse
-import os
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bmm.cli import compile_database
+from bmm.config import Config
 from bmm.errors import BadInput
 
 if TYPE_CHECKING:
@@ -29,17 +30,21 @@ def of_requests(args: argparse.Namespace, options: "Options") -> "Recorded":
     if args.source == "curl":
         return compile_curl([each if _is_command(each) else _text(each, options.max_bytes) for each in args.documents], options=options)
     if len(args.documents) != 1:
-        raise BadInput("bmm compile har takes one recording; a browser saves several pages in one")
+        raise BadInput("A server is made of one recording; a browser saves several pages in one")
     return compile_har(_bytes(args.documents[0], options.max_bytes), options=options, hosts=tuple(args.host))
 
 
-def of_template(args: argparse.Namespace) -> "Compiled":
+def of_template(args: argparse.Namespace, config: Config) -> "Compiled":
+    """The spec of a built-in server; one that is a database takes the options of a database as well."""
     from bmm.cli.compile import pairs
     from bmm.sources import compile_template
 
     if len(args.documents) != 1:
-        raise BadInput("bmm compile template takes one name")
-    found = compile_template(args.documents[0], pairs("--set", args.set), password=os.environ.get("PGPASSWORD") or os.environ.get("MYSQL_PWD") or "")
+        raise BadInput("A server is made of one template; give one name")
+    settings, options = pairs("--set", args.set), compile_database.chosen(args)
+    found = compile_template(args.documents[0], settings, database=options)
+    if found.spec.databases:
+        found = compile_database.with_reach(found, settings["url"], options, config)
     return found if args.name is None else _called(found, args.name)
 
 

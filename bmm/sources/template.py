@@ -56,8 +56,8 @@ def templates() -> tuple[Template, ...]:
     return tuple(sorted((msgspec.json.decode(each.read_bytes(), type=Template) for each in found), key=lambda each: each.name))
 
 
-def compile_template(name: str, settings: dict[str, str] | None = None, *, password: str = "") -> Compiled:
-    """The spec of a template with its open values filled in.
+def compile_template(name: str, settings: dict[str, str] | None = None, *, database: DatabaseOptions | None = None) -> Compiled:
+    """The spec of a template with its open values filled in; `database` is for one that is made of a database.
 
     Raises:
         TemplateUnknown: there is none of this name; says which there are.
@@ -68,7 +68,7 @@ def compile_template(name: str, settings: dict[str, str] | None = None, *, passw
         raise TemplateUnknown(f"There is no template {name[:60]!r}; there are {', '.join(each.name for each in templates())}")
     values = _values(template, settings or {})
     if template.source == "database":
-        return compile_database(values["url"], options=DatabaseOptions(password=password))
+        return compile_database(values["url"], options=database)
     spec = _filled(msgspec.json.decode(template.spec), values)
     try:
         made = msgspec.convert(spec, ServerSpec)

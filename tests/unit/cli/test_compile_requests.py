@@ -1,8 +1,10 @@
 """`bmm compile curl|har|template` and the sources of `bmm new`, as words on a command line."""
 
 import argparse
+import contextlib
 import io
 import json
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +59,8 @@ def test_templates_are_listed_and_filled_in(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["curl"], "needs a description"), (["curl", "missing.txt"], "missing.txt cannot be read"), (["har", "a", "b"], "takes one recording"),
-        (["template", "a", "b"], "takes one name"), (["template", "wikipedia", "--set", "x"], "must be NAME=VALUE"), (["har", "/dev/null"], "no HAR file"),
+        (["curl"], "needs a description"), (["curl", "missing.txt"], "missing.txt cannot be read"), (["har", "a", "b"], "made of one recording"),
+        (["template", "a", "b"], "made of one template"), (["template", "wikipedia", "--set", "x"], "must be NAME=VALUE"), (["har", "/dev/null"], "no HAR file"),
         (["curl", "curl https://$H/a"], "is a variable"), (["openapi"], "needs a description"),
     ],
 )  # fmt: skip
@@ -72,6 +74,23 @@ def parsed(*words: str) -> argparse.Namespace:
     parser.add_argument("--json", action="store_true")
     source_options.arguments(parser)
     return parser.parse_args(words)
+
+
+def test_a_database_template_takes_the_options_of_a_database(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+        database.execute("CREATE TABLE orders (id INTEGER PRIMARY KEY, state TEXT)")
+        database.execute("CREATE TABLE people (id INTEGER PRIMARY KEY)")
+    assert main(["compile", "template", "postgresql", "--set", f"url={tmp_path}/shop.db", "--tables", "people", "--name", "Staff"]) == 0
+    spec = json.loads(capsys.readouterr().out)
+    assert (spec["name"], [tool["name"] for tool in spec["tools"]]) == ("Staff", ["list_tables", "describe_table", "get_people", "search_people"])
+
+
+def test_a_file_of_certificates_or_of_a_query_is_never_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "large").write_text(f"SELECT 1 {' ' * 512 * 1024}, 2")
+    for option in ("--trust", "--query"):
+        value = f"{'x=@' if option == '--query' else ''}{tmp_path}/large"
+        assert main(["compile", "database", "postgresql://u@h.test/x", option, value]) == 2
+        assert "large is too large" in capsys.readouterr().err
 
 
 def test_a_source_of_bmm_new_keeps_what_it_saw_apart_from_the_spec() -> None:
