@@ -29,18 +29,19 @@ def store(data: Path, spec: ServerSpec) -> str:
         return name
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(dir=target.parent, prefix=".partial-"))
-    partial.chmod(0o755)
-    replace(partial / "spec.json", content)
-    _take_files(data, spec, partial / "files")
-    sync(partial)
     try:
+        partial.chmod(0o755)
+        replace(partial / "spec.json", content)
+        _take_files(data, spec, partial / "files")
+        sync(partial)
         partial.rename(target)
         sync(target.parent)  # the store will name it, and must not outlast it in a power cut
     except OSError:
         # Another build of the same spec was quicker; its folder has the same content by its name.
-        shutil.rmtree(partial)
         if not target.exists():
             raise
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return name
 
 

@@ -45,3 +45,4 @@ def test_a_later_version_has_the_file_of_an_earlier_one_when_the_upload_is_long_
     assert (later / "files" / digest).read_bytes() == b"rows"
     with pytest.raises(BadInput, match="was not uploaded"):
         bundles.store(tmp_path, replace(first, databases=(Database(name="main", kind="sqlite", file="0" * 64),)))
+    assert len(list((tmp_path / "bundles").iterdir())) == 2, "what was not finished is gone"
