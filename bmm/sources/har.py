@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -30,36 +30,37 @@ _TRACKERS = re.compile(
 _STATIC = re.compile(r"(?i)\.(m?js|css|png|jpe?g|gif|svg|ico|woff2?|ttf|map|webp|avif|mp4|wasm|html?|webmanifest)$|/(manifest|package)\.json$")
 
 
+# Some programs write null for what they do not know, others leave it out.
 class _Named(Struct):
     name: str = ""
-    value: str = ""
+    value: str | None = ""
     fileName: str | None = None  # noqa: N815 - the format's own name
     contentType: str | None = None  # noqa: N815
 
 
 class _PostData(Struct):
-    mimeType: str = ""  # noqa: N815
-    text: str = ""
-    params: list[_Named] = []
+    mimeType: str | None = ""  # noqa: N815
+    text: str | None = ""
+    params: list[_Named] | None = None
 
 
 class _Request(Struct):
     method: str
     url: str
-    headers: list[_Named] = []
-    cookies: list[_Named] = []
+    headers: list[_Named] | None = None
+    cookies: list[_Named] | None = None
     postData: _PostData | None = None  # noqa: N815
 
 
 class _Content(Struct):
-    mimeType: str = ""  # noqa: N815
+    mimeType: str | None = ""  # noqa: N815
     text: str | None = None
-    encoding: str = ""
+    encoding: str | None = None
 
 
 class _Response(Struct):
     status: int = 0
-    headers: list[_Named] = []
+    headers: list[_Named] | None = None
     content: _Content = msgspec.field(default_factory=_Content)
 
 
@@ -144,16 +145,16 @@ def _no_call(entry: _Entry, host: str, *, chosen: bool) -> str | None:
     status = entry.response.status
     if not 200 <= status < 300:
         return "they failed, were cached or led elsewhere"
-    if JSON.match(entry.response.content.mimeType) or (entry.request.method.upper() != "GET" and status in (201, 202, 204)):
+    if JSON.match(entry.response.content.mimeType or "") or (entry.request.method.upper() != "GET" and status in (201, 202, 204)):
         return None
     return "their answer is not JSON"
 
 
 def _seen(entry: _Entry, where: str) -> Seen:
     request = entry.request
-    headers = tuple((each.name, each.value) for each in request.headers)
+    headers = tuple((each.name, each.value or "") for each in request.headers or ())
     cookies = [pair.strip().partition("=") for name, value in headers if name.lower() == "cookie" for pair in value.split(";") if pair.strip()]
-    cookies = cookies or [(each.name, "=", each.value) for each in request.cookies]
+    cookies = cookies or [(each.name, "=", each.value or "") for each in request.cookies or ()]
     return Seen(
         where=where, method=request.method.upper(), url=_without_user(request.url), headers=headers,
         cookies=tuple((name, value) for name, _, value in cookies), body=_sent(request.postData), answer=_answer(entry.response), recorded=True,
@@ -167,21 +168,20 @@ def _without_user(url: str) -> str:
 def _sent(data: _PostData | None) -> Sent | None:
     if data is None or not (data.text or data.params):
         return None
-    kind = data.mimeType.partition(";")[0].strip().lower()
+    media_type, text = data.mimeType or "text/plain", data.text or ""
+    kind = media_type.partition(";")[0].strip().lower()
     if kind == MULTIPART:
         if data.params:
             parts = [
-                FormPart(name=each.name, text="" if each.fileName else each.value, file=each.fileName is not None, content_type=each.contentType)
+                FormPart(name=each.name, text="" if each.fileName else each.value or "", file=each.fileName is not None, content_type=each.contentType)
                 for each in data.params
             ]
         else:
-            parts = _parts(data.text)
+            parts = _parts(text)
         return Sent(media_type=MULTIPART, parts=tuple(parts))
-    if kind == FORM and not data.text:
-        from urllib.parse import urlencode
-
-        return Sent(media_type=FORM, text=urlencode([(each.name, each.value) for each in data.params]))
-    return Sent(media_type=data.mimeType or "text/plain", text=data.text)
+    if kind == FORM and not text:
+        return Sent(media_type=FORM, text=urlencode([(each.name, each.value or "") for each in data.params or ()]))
+    return Sent(media_type=media_type, text=text)
 
 
 def _parts(text: str) -> list[FormPart]:
@@ -198,10 +198,10 @@ def _parts(text: str) -> list[FormPart]:
 
 def _answer(response: _Response) -> Answered | None:
     text = response.content.text
-    if not text or not JSON.match(response.content.mimeType) or len(text) > MAX_HAR_ANSWER_BYTES:
+    if not text or not JSON.match(response.content.mimeType or "") or len(text) > MAX_HAR_ANSWER_BYTES:
         return None
     try:
         value: Any = msgspec.json.decode(b64decode(text) if response.content.encoding == "base64" else text)
     except (msgspec.DecodeError, UnicodeError, ValueError, RecursionError):
         return None
-    return Answered(status=response.status, value=value, headers=frozenset(each.name.lower() for each in response.headers))
+    return Answered(status=response.status, value=value, headers=frozenset(each.name.lower() for each in response.headers or ()))

@@ -171,9 +171,18 @@ def test_forms_and_files_of_a_recording_become_arguments() -> None:
     assert "%PDF" not in msgspec.json.encode(third).decode()
 
 
+def test_what_a_program_does_not_know_may_be_null() -> None:
+    request = {"method": "POST", "url": "https://a.test/orders", "headers": None, "cookies": None, "postData": {"mimeType": None, "text": "x", "params": None}}
+    response = {"status": 200, "headers": None, "content": {"mimeType": "application/json", "text": "{}", "encoding": None}}
+    bare = {"request": request, "response": response}
+    form = entry("POST", "https://a.test/people", {})
+    form["request"]["postData"] = {"mimeType": "application/x-www-form-urlencoded", "text": None, "params": [{"name": "a", "value": None}]}
+    assert [list(tool.input_schema["properties"]) for tool in made(bare, form).spec.tools] == [["body"], ["a"]]
+
+
 def test_a_long_recording_is_read_in_time() -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     found = made(*(entry("GET", f"https://a.test/orders/{number}?page={number}", {"id": number}) for number in range(3000)))
     assert len(found.spec.tools) == 1
     made(entry("POST", "https://a.test/x", {}, body='Content-Disposition: form-data; name="a"\r\n' * 20_000, kind="multipart/form-data"))
-    assert time.monotonic() - begun < 10, "something grows with the square of the requests"
+    assert time.process_time() - begun < 10, "something grows with the square of the requests"
