@@ -153,8 +153,8 @@ class _Reader:
         return "?" in self._text[begun : self._at] and re.compile(r"&[\w.\[\]%$-]+=").match(self._text, self._at) is not None
 
     def _escaped(self) -> str:
-        self._at += 2
-        escaped = self._text[self._at - 1 : self._at]
+        escaped = self._text[self._at + 1 : self._at + 2]
+        self._at += 1 + len(escaped)
         if escaped == "\r" and self._text[self._at : self._at + 1] == "\n":
             self._at += 1
         return "" if escaped in ("\n", "\r") else escaped

@@ -34,6 +34,12 @@ def test_descriptions_in_a_text(text: str, found: list[tuple[str, str]]) -> None
         assert text[each.start : each.end] == each.given
 
 
+@pytest.mark.parametrize("end", ["\\", " \\", "\\\n", " \\\r\n"])
+def test_a_command_cut_off_after_a_backslash_is_still_found(end: str) -> None:
+    (found,) = found_in(f"curl https://x.test/a -F n=1{end}")
+    assert (found.shown, found.end) == ("curl https://x.test/a", found.start + len(found.given))
+
+
 def test_what_is_shown_holds_no_credential() -> None:
     text = "Read postgres://ann:s3cr3t@db.test/shop, https://k:s3cr3t@x.test/openapi.json?key=s3cr3t and curl 'https://x.test/a?k=s3cr3t' -u a:s3cr3t now"
     found = found_in(text)
