@@ -15,7 +15,7 @@ from bmm.core.call import Call, LogLine
 from bmm.core.server import Overview, Server
 from bmm.errors import BadInput, Conflict
 from bmm.http import settings
-from bmm.http.parts import OrganisationId, TheCollector, TheConfig, TheKeys, TheQueue, TheReconciler, TheStore
+from bmm.http.parts import OPERATOR, OrganisationId, TheCollector, TheConfig, TheKeys, TheQueue, TheReconciler, TheStore
 from bmm.http.shapes import MOST_SPEC_BYTES, Accepted, RollBack, Shown, Token, TokenWish
 from bmm.oauth.tokens import personal_token
 from bmm.servers import lifecycle
@@ -24,7 +24,6 @@ from bmm.servers.tool_list import shown_by
 from bmm.store import calls, servers
 from bmm.store.db import Store
 
-ACTOR = "operator"
 MOST_DAYS = 366
 
 
@@ -53,7 +52,7 @@ async def deploy(
         raise BadInput(f"The spec has {len(document)} bytes; at most {MOST_SPEC_BYTES} are possible")
 
     def ask() -> Accepted:
-        build = request_build(store, config, organisation_id=organisation_id, slug=slug, document=document, actor=ACTOR, now=ids.now())
+        build = request_build(store, config, organisation_id=organisation_id, slug=slug, document=document, actor=OPERATOR, now=ids.now())
         queue.build(build.id)
         return Accepted(build_id=build.id)
 
@@ -62,7 +61,7 @@ async def deploy(
 
 @delete("/api/servers/{slug:str}", status_code=204, sync_to_thread=True)
 def delete_server(slug: FromPath[str], store: TheStore, reconciler: TheReconciler, organisation_id: OrganisationId) -> None:
-    lifecycle.delete(store, reconciler, lifecycle.find(store, organisation_id, slug), actor=ACTOR, now=ids.now())
+    lifecycle.delete(store, reconciler, lifecycle.find(store, organisation_id, slug), actor=OPERATOR, now=ids.now())
 
 
 @post("/api/servers/{slug:str}/rollback", sync_to_thread=True, status_code=200)
@@ -70,7 +69,7 @@ def roll_back(
     slug: FromPath[str], data: JSONBody[RollBack], store: TheStore, config: TheConfig, reconciler: TheReconciler, organisation_id: OrganisationId
 ) -> Shown:
     server = lifecycle.find(store, organisation_id, slug)
-    lifecycle.roll_back(store, reconciler, server, number=data.version, actor=ACTOR, now=ids.now())
+    lifecycle.roll_back(store, reconciler, server, number=data.version, actor=OPERATOR, now=ids.now())
     return _shown(store, config, lifecycle.find(store, organisation_id, slug))
 
 

@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Any
 
-from litestar import Request, Response, get, post
+from litestar import Response, get, post
 from litestar.response import Redirect
 
 from bmm.config import Config
 from bmm.core.access import Client, Protected
 from bmm.core.person import Person
 from bmm.http import browser, signin
-from bmm.http.parts import TheConfig, TheStore, TheVault
+from bmm.http.parts import AnyRequest, TheConfig, TheStore, TheVault
 from bmm.ids import now
 from bmm.oauth import authorize, redirects, urls
 from bmm.oauth.authorize import Ask, Decision, Destination
@@ -24,7 +24,6 @@ from bmm.vault import Vault
 from ui import page
 from ui.pages.consent import ConsentPage, consent
 
-AnyRequest = Request[Any, Any, Any]
 _LARGEST = 16_384
 
 

@@ -4,19 +4,16 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any
 
-from litestar import Request
 from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from bmm.config import Config
+from bmm.http.parts import AnyRequest
 from bmm.ids import new_token
 from bmm.oauth.errors import PageError
 from bmm.oauth.parameters import Parameters
 from bmm.oauth.signin import SESSION_LIFE
-
-AnyRequest = Request[Any, Any, Any]
 
 
 class Visitor(Struct, frozen=True, kw_only=True):

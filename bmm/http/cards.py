@@ -4,15 +4,14 @@ from hashlib import sha256
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, route
+from litestar import Response, route
 from litestar.exceptions import NotFoundException
 from litestar.params import FromPath
 
 from bmm.core import card
-from bmm.http.parts import TheConfig, TheStore
+from bmm.http.parts import AnyRequest, TheConfig, TheStore
 from bmm.store import settings
 
-AnyRequest = Request[Any, Any, Any]
 _METHODS: list[Any] = ["GET", "HEAD", "OPTIONS"]
 _OPEN = {
     "Access-Control-Allow-Origin": "*",

@@ -1,13 +1,13 @@
 """Which pages of other origins may read our answers (Fetch standard, CORS protocol): named ones, never all, never with credentials."""
 
 import re
-from typing import Any
 
 from litestar import Request, Response
 from litestar.datastructures import MutableScopeHeaders
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from bmm.http.parts import AnyRequest
 from bmm.store import settings
 from bmm.store.db import Store
 
@@ -28,7 +28,7 @@ _OPEN = {
 }
 
 
-def is_preflight(request: Request[Any, Any, Any]) -> bool:
+def is_preflight(request: AnyRequest) -> bool:
     return request.method == "OPTIONS" and "access-control-request-method" in request.headers
 
 
@@ -66,7 +66,7 @@ class CrossOrigin:
         async def answer(scope: Scope, receive: Receive, send: Send) -> None:
             if scope["type"] != ScopeType.HTTP or not (scope["path"] in _FOR_CLIENTS or _FOR_ALL in scope["path"]):
                 return await app(scope, receive, send)
-            request: Request[Any, Any, Any] = Request(scope)
+            request: AnyRequest = Request(scope)
             if _FOR_ALL in scope["path"]:
                 return await (_answer(request, 204, _OPEN) if is_preflight(request) else app)(scope, receive, send)
             origin = request.headers.get("origin")
@@ -86,5 +86,5 @@ class CrossOrigin:
         return answer
 
 
-def _answer(request: Request[Any, Any, Any], status: int, headers: Headers) -> ASGIApp:
+def _answer(request: AnyRequest, status: int, headers: Headers) -> ASGIApp:
     return Response(b"", status_code=status, headers=headers).to_asgi_response(None, request)

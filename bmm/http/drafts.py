@@ -4,8 +4,7 @@ import asyncio
 from typing import TypeVar
 
 import msgspec
-from litestar import Request, get, post
-from litestar.datastructures import State
+from litestar import get, post
 from litestar.params import FromPath, FromQuery
 from litestar.response import ServerSentEvent
 
@@ -17,15 +16,13 @@ from bmm.core.finding import Finding
 from bmm.core.outline import outline
 from bmm.drafts.request import ask_again, ask_for_repair, find_draft, request_draft
 from bmm.errors import BadInput, Conflict, NotFound
-from bmm.http.parts import OrganisationId, TheConfig, TheQueue, TheStore
+from bmm.http.parts import OPERATOR, AnyRequest, OrganisationId, TheConfig, TheQueue, TheStore
 from bmm.http.shapes import MOST_SPEC_BYTES, Accepted, Compared, Confirmed, DraftAccepted, DraftShown
 from bmm.http.story import LastSeen, story
 from bmm.servers import bundles, lifecycle
 from bmm.store import drafts, servers
 from runner.contract import ServerSpec, decode_spec
 
-ACTOR = "operator"
-AnyRequest = Request[None, None, State]
 T = TypeVar("T", bound=msgspec.Struct)
 
 
@@ -36,7 +33,7 @@ async def make_draft(
     wish = await _read(request, Wish)
 
     def ask() -> DraftAccepted:
-        draft = request_draft(store, config, organisation_id=organisation_id, wish=wish, actor=ACTOR, now=ids.now())
+        draft = request_draft(store, config, organisation_id=organisation_id, wish=wish, actor=OPERATOR, now=ids.now())
         if not draft.status.is_final:
             queue.draft(draft.id)
         return DraftAccepted(draft_id=draft.id)
@@ -100,7 +97,7 @@ async def build_draft(
         if slug is None:
             raise BadInput("The server needs a name in its address: send `slug`")
         build = request_build(
-            store, config, organisation_id=organisation_id, slug=slug, actor=ACTOR, now=ids.now(), draft=draft,
+            store, config, organisation_id=organisation_id, slug=slug, actor=OPERATOR, now=ids.now(), draft=draft,
             document=bytes(confirmed.spec) if bytes(confirmed.spec) else draft.suggestion.encode(),
         )  # fmt: skip
         queue.build(build.id)

@@ -4,10 +4,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from litestar import Request, Response
+from litestar import Response
 from litestar.exceptions import HTTPException
 
 from bmm.errors import BmmError
+from bmm.http.parts import AnyRequest
 from bmm.oauth.errors import OAuthError, PageError
 from ui.page import answer
 from ui.pages.message import MessagePage, message
@@ -19,7 +20,6 @@ _SENTENCES = {
     413: "What was sent is too large.",
     500: "Something went wrong here. It is in the log of `bmm serve`.",
 }
-AnyRequest = Request[Any, Any, Any]
 AnyResponse = Response[Any]
 
 

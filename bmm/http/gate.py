@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from litestar import Request, Response, get, route
+from litestar import Response, get, route
 from litestar.params import FromPath
 
 from bmm.core.access import Protected
 from bmm.http import cross_origin
-from bmm.http.parts import TheConfig, TheStore
+from bmm.http.parts import AnyRequest, TheConfig, TheStore
 from bmm.oauth import metadata
 from bmm.store import oauth
 
-AnyRequest = Request[Any, Any, Any]
 _METHODS: list[Any] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 # The codes JSON-RPC itself defines: MCP reserves or retires most of -32000 to -32099.
 _INVALID_REQUEST, _INTERNAL_ERROR = -32600, -32603

@@ -4,13 +4,13 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from litestar import Request, Response, post, route
+from litestar import Response, post, route
 from litestar.params import FromPath
 
 from bmm.core.access import ACCESS_LIFE, Client
 from bmm.errors import NotFound
 from bmm.http.limits import limits_of, source_of
-from bmm.http.parts import TheConfig, TheKeys, TheStore, Wake
+from bmm.http.parts import AnyRequest, TheConfig, TheKeys, TheStore, Wake
 from bmm.ids import now
 from bmm.oauth import authorize, clients, grants, metadata, tokens, urls
 from bmm.oauth.errors import OAuthError, invalid_request
@@ -18,7 +18,6 @@ from bmm.oauth.parameters import Parameters
 from bmm.store import oauth
 from bmm.store.db import Store
 
-AnyRequest = Request[Any, Any, Any]
 Json = Response[dict[str, Any]]
 _FORM = "application/x-www-form-urlencoded"
 _LARGEST = 16_384

@@ -1,7 +1,9 @@
-"""The parts that the composition root provides to handlers, by name."""
+"""What handlers have in common: the parts that the composition root provides, by name, and their words for a request and for who acts."""
 
 from collections.abc import Callable
+from typing import Any
 
+from litestar import Request
 from litestar.di import NamedDependency
 
 from bmm.config import Config
@@ -25,3 +27,6 @@ Announce = NamedDependency[Callable[[str], None]]
 """Prints a line to the terminal of `bmm serve`."""
 Wake = NamedDependency[Callable[[], None]]
 """Nudges reconcile, so that containers learn of a revoked grant at once."""
+AnyRequest = Request[Any, Any, Any]
+OPERATOR = "operator"
+"""Who acts on the admin socket, as the audit log names them."""

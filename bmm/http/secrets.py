@@ -5,12 +5,10 @@ from litestar.params import FromPath, JSONBody
 
 from bmm import ids
 from bmm.builds.request import draft_for
-from bmm.http.parts import OrganisationId, TheConfig, TheReconciler, TheStore, TheVault
+from bmm.http.parts import OPERATOR, OrganisationId, TheConfig, TheReconciler, TheStore, TheVault
 from bmm.http.shapes import SecretShown, SecretValue
 from bmm.servers import lifecycle
 from bmm.store import secrets
-
-ACTOR = "operator"
 
 
 @get("/api/servers/{slug:str}/secrets", sync_to_thread=True)
@@ -43,7 +41,7 @@ def put_secret(
 ) -> None:
     now = ids.now()
     server = draft_for(store, organisation_id=organisation_id, slug=slug, now=now)
-    lifecycle.put_secret(store, vault, config.data, server, key=key, value=data.value, ahead=data.ahead, actor=ACTOR, now=now)
+    lifecycle.put_secret(store, vault, config.data, server, key=key, value=data.value, ahead=data.ahead, actor=OPERATOR, now=now)
     reconciler.make_true(server.id)
 
 
@@ -52,7 +50,7 @@ def remove_secret(
     slug: FromPath[str], key: FromPath[str], store: TheStore, config: TheConfig, reconciler: TheReconciler, organisation_id: OrganisationId
 ) -> None:
     server = lifecycle.find(store, organisation_id, slug)
-    lifecycle.remove_secret(store, config.data, server, key=key, actor=ACTOR, now=ids.now())
+    lifecycle.remove_secret(store, config.data, server, key=key, actor=OPERATOR, now=ids.now())
     reconciler.make_true(server.id)
 
 

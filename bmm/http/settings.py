@@ -10,13 +10,11 @@ from bmm.config import Config
 from bmm.core import card
 from bmm.core.server import Server
 from bmm.errors import Conflict
-from bmm.http.parts import OrganisationId, TheConfig, TheReconciler, TheStore
+from bmm.http.parts import OPERATOR, OrganisationId, TheConfig, TheReconciler, TheStore
 from bmm.http.shapes import CallLimit, Origin, Publicity, Settings
 from bmm.servers import lifecycle, settings
 from bmm.store import settings as rows
 from bmm.store.db import Store
-
-ACTOR = "operator"
 
 
 @get("/api/servers/{slug:str}/settings", sync_to_thread=True)
@@ -29,7 +27,7 @@ def limit_calls(
     slug: FromPath[str], data: JSONBody[CallLimit], store: TheStore, config: TheConfig, reconciler: TheReconciler, organisation_id: OrganisationId
 ) -> Settings:
     server = lifecycle.find(store, organisation_id, slug)
-    settings.limit_calls(store, server, data.calls_per_minute, actor=ACTOR, now=ids.now())
+    settings.limit_calls(store, server, data.calls_per_minute, actor=OPERATOR, now=ids.now())
     reconciler.wake()
     return shown(store, config, server)
 
@@ -39,7 +37,7 @@ def allow_origin(
     slug: FromPath[str], data: JSONBody[Origin], store: TheStore, config: TheConfig, reconciler: TheReconciler, organisation_id: OrganisationId
 ) -> Settings:
     server = lifecycle.find(store, organisation_id, slug)
-    settings.allow_origin(store, server, data.origin, actor=ACTOR, now=ids.now())
+    settings.allow_origin(store, server, data.origin, actor=OPERATOR, now=ids.now())
     reconciler.wake()
     return shown(store, config, server)
 
@@ -48,7 +46,7 @@ def allow_origin(
 def forget_origin(
     slug: FromPath[str], origin: FromQuery[str], store: TheStore, reconciler: TheReconciler, organisation_id: OrganisationId
 ) -> None:
-    settings.forget_origin(store, lifecycle.find(store, organisation_id, slug), origin, actor=ACTOR, now=ids.now())
+    settings.forget_origin(store, lifecycle.find(store, organisation_id, slug), origin, actor=OPERATOR, now=ids.now())
     reconciler.wake()
 
 
@@ -57,7 +55,7 @@ def publish(
     slug: FromPath[str], data: JSONBody[Publicity], store: TheStore, config: TheConfig, organisation_id: OrganisationId
 ) -> Settings:
     server = lifecycle.find(store, organisation_id, slug)
-    settings.publish(store, server, public=data.public, actor=ACTOR, now=ids.now())
+    settings.publish(store, server, public=data.public, actor=OPERATOR, now=ids.now())
     return shown(store, config, server)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post
+from litestar import MediaType, Response, get, post
 from litestar.params import FromPath
 from litestar.response import Redirect
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from bmm.config import Config
 from bmm.http import browser
 from bmm.http.limits import limits_of
-from bmm.http.parts import Announce, TheConfig, TheStore, TheVault
+from bmm.http.parts import Announce, AnyRequest, TheConfig, TheStore, TheVault
 from bmm.ids import now
 from bmm.oauth import redirects
 from bmm.oauth.authorize import Destination
@@ -23,7 +23,6 @@ from bmm.vault import Vault, WrongKey
 from ui import page
 from ui.pages.signin import SignInPage, sign_in
 
-AnyRequest = Request[Any, Any, Any]
 _LARGEST = 16_384
 _LONGEST_THEN = 2800
 """A cookie holds 4096 bytes; a longer request is gone on with from its own tab."""
