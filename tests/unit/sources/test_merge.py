@@ -1,5 +1,7 @@
 """Several documents as one server."""
 
+from typing import Any
+
 import pytest
 
 from bmm.errors import BadInput
@@ -9,7 +11,7 @@ from runner.contract import AllowedHost, HttpTool, KeyCredential, check_spec
 from tests.unit.sources.documents import Json, compiled, document
 
 
-def an_api(title: str, *ids: str, header: str = "X-Key", **more: Json) -> Compiled:
+def an_api(title: str, *ids: str, header: str = "X-Key", **more: Any) -> Compiled:
     root: Json = {"info": {"title": title}, "components": {"securitySchemes": {"k": {"type": "apiKey", "in": "header", "name": header}}}}
     return compiled(document({f"/{name}": {"get": {"operationId": name, "security": [{"k": []}]}} for name in ids}, **root, **more))
 
