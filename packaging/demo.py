@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import httpx2
 
-from bmm.cli.client import Client as Api
+from bmm.cli.parts.client import Client as Api
 from bmm.config import Config, load
 from bmm.core import address
 from bmm.core.call import Call

@@ -1,4 +1,4 @@
-"""The command line: one file per command. It parses, calls and prints; everything else is behind the admin socket."""
+"""The command line: one file per command, `parts` for what several share. It parses, calls and prints; everything else is behind the admin socket."""
 
 import argparse
 import contextlib
@@ -86,7 +86,7 @@ def _complain(error: BmmError, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"error": {"code": error.code, "message": error.user_message, "pointer": error.pointer}}), file=sys.stderr)
     else:
-        from bmm.cli.output import tame_lines
+        from bmm.cli.parts.output import tame_lines
 
         place = f" (at {error.pointer})" if error.pointer else ""
         print(tame_lines(f"error: {error.user_message}{place}"), file=sys.stderr)

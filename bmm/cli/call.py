@@ -22,8 +22,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.outside import command, environment
-    from bmm.cli.spec_files import spec_file
+    from bmm.cli.parts.outside import command, environment
+    from bmm.cli.parts.spec_files import spec_file
 
     spec = spec_file(args.spec)
     document = _document(spec)
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _document(name: str) -> bytes | None:
     """The spec with the files it names; None where the runner can read it by itself, or can say why not."""
-    from bmm.cli.spec_files import with_files
+    from bmm.cli.parts.spec_files import with_files
 
     if name == "-":
         return None

@@ -14,8 +14,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json, table
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json, table
     from bmm.core.call import Call
 
     calls = Client(config).get(f"{server_target(args.slug, 'calls')}?limit={args.limit}", list[Call])

@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from bmm.cli.output import as_json
+from bmm.cli.parts.output import as_json
 from bmm.config import Config
 from bmm.errors import BadInput
 
@@ -23,7 +23,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.checks.code import check_code
     from bmm.checks.spec import check_spec
-    from bmm.cli.deploy import read_document
+    from bmm.cli.parts.spec_files import read_document
     from bmm.cli.plan_text import finding_lines
     from bmm.core.finding import blocks
 
@@ -46,9 +46,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def _spec(name: str) -> "ServerSpec":
     from bmm.builds.check import read_spec
-    from bmm.cli.database_files import with_databases
-    from bmm.cli.deploy import read_spec_document
-    from bmm.cli.spec_files import spec_file
+    from bmm.cli.parts.database_files import with_databases
+    from bmm.cli.parts.spec_files import read_spec_document, spec_file
 
     return read_spec(with_databases(read_spec_document(name), spec_file(name), _Nowhere()))
 

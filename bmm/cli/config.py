@@ -16,7 +16,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.output import as_json
 
     if args.json:
         as_json(config.shown())

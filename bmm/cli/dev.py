@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from bmm.cli.outside import command, environment
-from bmm.cli.spec_files import files_of, spec_file
+from bmm.cli.parts.outside import command, environment
+from bmm.cli.parts.spec_files import files_of, spec_file
 from bmm.config import Config
 from bmm.errors import BadInput, BmmError
 
@@ -66,8 +66,8 @@ class _Source:
         """Raises: BadInput."""
         from bmm.builds.check import read_spec
         from bmm.checks.code import CANNOT_RUN, check_code
-        from bmm.cli.database_files import with_databases
-        from bmm.cli.deploy import read_spec_document
+        from bmm.cli.parts.database_files import with_databases
+        from bmm.cli.parts.spec_files import read_spec_document
         from runner.contract import PythonTool
 
         document = with_databases(read_spec_document(self._name), str(self._spec), self)

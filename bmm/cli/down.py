@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.app import companions
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.output import as_json
     from bmm.servers import detached
     from bmm.servers.podman import Podman
 

@@ -10,7 +10,7 @@ EXAMPLE = 'bmm iterate shop "also let it cancel an order, and ask before it does
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    from bmm.cli import drafting
+    from bmm.cli.parts import drafting
 
     parser.add_argument("slug", metavar="SLUG")
     parser.add_argument("prompt", metavar="PROMPT", help="what should change; - reads standard input")
@@ -18,8 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client
-    from bmm.cli.drafting import begin, finish, prompt_of
+    from bmm.cli.parts.client import Client
+    from bmm.cli.parts.drafting import begin, finish, prompt_of
     from bmm.core.draft import Wish
 
     client = Client(config)

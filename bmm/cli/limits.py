@@ -18,8 +18,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json
     from bmm.http.shapes import CallLimit, Settings
 
     client = Client(config)

@@ -19,8 +19,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json
 
     client, after = Client(config), 0
     while True:
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 
 def _print(line: LogLine, *, as_json: bool) -> None:
-    from bmm.cli.output import tame
+    from bmm.cli.parts.output import tame
 
     if as_json:
         print(msgspec.json.encode(line).decode(), flush=True)

@@ -8,8 +8,8 @@ from bmm.config import Config
 from bmm.errors import BadInput
 
 if TYPE_CHECKING:
-    from bmm.cli.client import Client
-    from bmm.cli.source_options import Sourced
+    from bmm.cli.parts.client import Client
+    from bmm.cli.parts.sources import Sourced
     from bmm.core.draft import Wish
 
 HELP = "make a server from a sentence, or from a document, a database, curl commands, recorded requests or a template"
@@ -20,20 +20,20 @@ EXAMPLE = """bmm new "Read-only access to the issues of my GitHub repository"
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
-    from bmm.cli import drafting, source_options
+    from bmm.cli.parts import drafting, sources
 
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="what the server should do; - reads standard input")
     parser.add_argument("--slug", help="the server's name in its address (default: made of its title)")
     parser.add_argument("--without-model", action="store_true", help="ask no model, whatever the settings say: only what the source gives")
     parser.add_argument("--again", metavar="DRAFT", help="take up a draft: a failed one goes on, which may cost; any other is shown again")
     drafting.arguments(parser)
-    source_options.arguments(parser)
+    sources.arguments(parser)
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client
-    from bmm.cli.drafting import begin, finish, prompt_of, take_up
-    from bmm.cli.source_options import from_text, sourced
+    from bmm.cli.parts.client import Client
+    from bmm.cli.parts.drafting import begin, finish, prompt_of, take_up
+    from bmm.cli.parts.sources import from_text, sourced
     from bmm.sources.detect import found_in, without
 
     client = Client(config)
@@ -54,8 +54,8 @@ def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Source
 
     import msgspec
 
-    from bmm.cli.database_files import with_databases
-    from bmm.cli.output import tame
+    from bmm.cli.parts.database_files import with_databases
+    from bmm.cli.parts.output import tame
     from bmm.core.draft import MOST_PROMPT, Wish
     from runner.contract import encode_spec
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 from msgspec import UNSET
 
-from bmm.cli.output import tame
+from bmm.cli.parts.output import tame
 from bmm.core.difference import Change, Difference, Part, PartDifference
 from bmm.core.draft import Round
 from bmm.core.finding import Finding

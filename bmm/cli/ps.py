@@ -13,8 +13,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client
-    from bmm.cli.output import ago, as_json, table
+    from bmm.cli.parts.client import Client
+    from bmm.cli.parts.output import ago, as_json, table
     from bmm.core.server import Overview
 
     servers = Client(config).get("/api/servers", list[Overview])

@@ -20,8 +20,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
 def change(args: argparse.Namespace, config: Config, *, public: bool) -> int:
     """Publish or take back."""
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json
     from bmm.core import address
     from bmm.http.shapes import Publicity, Settings
 

@@ -29,8 +29,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json
 
     client = Client(config)
     if args.action == "ls":
@@ -64,7 +64,7 @@ def _read_value(key: str) -> str:
 
 
 def _list(secrets: list[SecretShown], *, as_json: bool) -> int:
-    from bmm.cli import output
+    from bmm.cli.parts import output
 
     if as_json:
         output.as_json(secrets)

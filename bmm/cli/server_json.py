@@ -15,8 +15,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client, server_target
-    from bmm.cli.output import as_json
+    from bmm.cli.parts.client import Client, server_target
+    from bmm.cli.parts.output import as_json
 
     as_json(Client(config).get(server_target(args.slug, "server-json"), dict[str, Any]))
     if config.is_local:

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from bmm.checks.prompt import scan_text
 from bmm.checks.spec import check_spec
-from bmm.cli.client import Client
+from bmm.cli.parts.client import Client
 from bmm.core.build import Build
 from bmm.core.draft import Wish
 from bmm.http.shapes import Accepted, DraftAccepted

@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from benchmarks import document
 from benchmarks.upstream import WIDGET
-from bmm.cli.client import Client, server_target
+from bmm.cli.parts.client import Client, server_target
 from bmm.config import MOST_CALLS_PER_MINUTE, Config, load
 from bmm.edge import plan
 from bmm.http.shapes import Token, TokenWish

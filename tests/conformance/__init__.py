@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bmm.cli.deploy import read_spec_document
+from bmm.cli.parts.spec_files import read_spec_document
 from runner.contract import ServerSpec, decode_spec
 
 FOLDER = Path(__file__).resolve().parent

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import httpx2
 import msgspec
 
-from bmm.cli.client import Client
+from bmm.cli.parts.client import Client
 from bmm.config import Config, load
 from bmm.servers import detached
 from tests.oauth_client import Memory

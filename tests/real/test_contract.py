@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from bmm.cli.client import Client, server_target
+from bmm.cli.parts.client import Client, server_target
 from bmm.core.build import Build, BuildEvent
 from bmm.core.trial import Trial
 from bmm.http.shapes import Accepted

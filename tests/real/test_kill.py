@@ -12,7 +12,7 @@ import httpx2
 import pytest
 
 from bmm.app import companions
-from bmm.cli.client import Client, server_target
+from bmm.cli.parts.client import Client, server_target
 from bmm.core.build import Build
 from bmm.http.shapes import Accepted
 from bmm.servers import detached

@@ -22,7 +22,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 from bmm.app import companions
-from bmm.cli.client import Client as Api
+from bmm.cli.parts.client import Client as Api
 from bmm.core.build import Build
 from bmm.core.draft import Draft, Wish
 from bmm.http.shapes import Accepted, DraftAccepted, DraftShown

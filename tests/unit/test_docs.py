@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from bmm.cli import COMMANDS, _module, _parser
-from bmm.cli.spec_files import with_files
+from bmm.cli.parts.spec_files import with_files
 from bmm.config import Config, load
 from bmm.errors import BmmError
 from bmm.llm import errors as model_errors

@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from bmm.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[2]
 # Lower number = higher up. A module imports only from its own row or from rows below.
 ROWS = {
@@ -106,6 +108,11 @@ def test_the_command_line_reaches_the_store_only_to_serve() -> None:
         if target.startswith("bmm.store") or (target.startswith("bmm.app.Appliance") and name != "bmm.cli.serve")
     ]
     assert wrong == []
+
+
+def test_the_command_line_has_one_file_for_each_command() -> None:
+    files = {path.stem.replace("_", "-") for path in (ROOT / "bmm/cli").glob("*.py")} - {"--init--"}
+    assert files - {"plan-text"} == set(COMMANDS)
 
 
 def test_no_file_is_too_long_to_read() -> None:

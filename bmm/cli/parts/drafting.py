@@ -8,13 +8,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from bmm.cli.client import Client, server_target
-from bmm.cli.database_files import with_databases
-from bmm.cli.deploy import follow, read_spec_document
-from bmm.cli.editing import edited
-from bmm.cli.output import as_json, tame
+from bmm.cli.parts.building import follow
+from bmm.cli.parts.client import Client, server_target
+from bmm.cli.parts.database_files import with_databases
+from bmm.cli.parts.editing import edited
+from bmm.cli.parts.output import as_json, tame
+from bmm.cli.parts.spec_files import read_spec_document, spec_file
 from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, plan_lines
-from bmm.cli.spec_files import spec_file
 from bmm.core.difference import Difference, difference
 from bmm.core.draft import Draft, DraftEvent, DraftStatus, Wish
 from bmm.core.outline import outline

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from bmm.cli.output import tame
+from bmm.cli.parts.output import tame
 from bmm.errors import BadInput
 from runner.contract import ServerSpec, SpecError, decode_spec, encode_spec
 

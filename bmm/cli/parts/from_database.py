@@ -1,11 +1,11 @@
-"""`bmm compile database URL`: the options of a database, and its catalogue as a spec."""
+"""A database → a spec: its options, and what an operator must allow before a server can reach it."""
 
 import argparse
 import os
 import socket
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bmm.cli.parts.reading import read_text
 from bmm.config import Config
 from bmm.errors import BadInput
 
@@ -87,11 +87,7 @@ def _query(given: str) -> tuple[str, str]:
 
 
 def _text(path: str) -> str:
-    try:
-        with Path(path).open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise BadInput(f"{path} is too large: {_MOST_BYTES // 1024} KiB of certificates or of a query is the most")
-        return content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8 text'}") from error
+    text = read_text(path, _MOST_BYTES)
+    if len(text.encode()) > _MOST_BYTES:
+        raise BadInput(f"{path} is too large: {_MOST_BYTES // 1024} KiB of certificates or of a query is the most")
+    return text

@@ -1,21 +1,30 @@
-"""`--openapi`, `--database`, `--curl`, `--har` and `--template`: what a server is made of without a model."""
+"""What a spec is made of without a model: the words of `bmm compile`, and `--openapi`, `--database`, `--curl`, `--har` and `--template`."""
 
 import argparse
+import json
+import sys
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, get_args
 
+import msgspec
 from msgspec import Struct
 
-from bmm.cli import compile as compiling
+from bmm.cli.parts import from_database, from_documents, from_requests
 from bmm.config import Config
 from bmm.errors import BadInput
 from bmm.sources.credentials import Credentials
 
 if TYPE_CHECKING:
-    from bmm.sources import Finding
+    from bmm.sources import Compiled, Finding
     from bmm.sources.detect import Found
     from runner.contract import ServerSpec
 
-Source = Literal["openapi", "database", "curl", "har", "template"]
+Kind = Literal["openapi", "database", "curl", "har", "template"]
+_FROM: "dict[Kind, Callable[[argparse.Namespace, Config], Compiled]]" = {
+    "openapi": from_documents.compiled, "database": from_database.compiled, "curl": from_requests.of_commands, "har": from_requests.of_recording,
+    "template": from_requests.of_template,
+}  # fmt: skip
+KINDS = tuple(_FROM)
 
 
 class Sourced(Struct, frozen=True, kw_only=True):
@@ -24,7 +33,7 @@ class Sourced(Struct, frozen=True, kw_only=True):
     `shown` says what it was made of, without credentials.
     """
 
-    source: Source
+    source: Kind
     spec: "ServerSpec"
     findings: "tuple[Finding, ...]"
     seen: Credentials
@@ -41,7 +50,49 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--har", metavar="FILE", action="append", default=[], help="requests a browser recorded (repeatable)")
     group.add_argument("--template", metavar="NAME", action="append", default=[], help="a built-in one; `bmm compile template` lists them")
-    compiling.options(parser)
+    options(parser)
+
+
+def options(parser: argparse.ArgumentParser) -> None:
+    """What a person may decide about a source; shared by `bmm compile` and `bmm new`."""
+    from runner.contract import ToolListChoice
+
+    from_documents.arguments(parser)
+    parser.add_argument(
+        "--tool-list",
+        choices=get_args(ToolListChoice),
+        default="auto",
+        help="clients see all tools, or three that search them; auto: search where the list is long (default: %(default)s)",
+    )
+    from_database.arguments(parser)
+    from_requests.arguments(parser)
+
+
+def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Credentials]":
+    """What `args.source` and `args.documents` become, and the values of credentials that stood in them.
+
+    Raises:
+        BadInput: they cannot be used; findings that came up on the way have been printed.
+    """
+    from bmm.sources import UnusableDocument
+    from bmm.sources.recorded import Recorded
+
+    if not args.documents:
+        raise BadInput(f"bmm compile {args.source} needs a description: a file, a URL or - for standard input")
+    try:
+        found = _FROM[args.source](args, config)
+    except UnusableDocument as error:
+        tell(error.findings, as_json=args.json)
+        raise
+    spec = msgspec.structs.replace(found.spec, tool_list=args.tool_list)
+    return msgspec.structs.replace(found, spec=spec), found.seen if isinstance(found, Recorded) else Credentials()
+
+
+def tell(findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
+    """Print what is to be said, to standard error."""
+    for finding in findings:
+        # json.dumps, because a document may hold halves of surrogate pairs, which msgspec refuses to write.
+        print(json.dumps(msgspec.to_builtins(finding)) if as_json else finding, file=sys.stderr)
 
 
 def sourced(args: argparse.Namespace, config: Config) -> Sourced | None:
@@ -50,7 +101,7 @@ def sourced(args: argparse.Namespace, config: Config) -> Sourced | None:
     Raises:
         BadInput: more than one kind of source, or one that cannot be used.
     """
-    asked = [source for source in get_args(Source) if getattr(args, source)]
+    asked = [source for source in KINDS if getattr(args, source)]
     if not asked:
         return None
     if len(asked) > 1:
@@ -66,9 +117,9 @@ def from_text(args: argparse.Namespace, config: Config, found: "tuple[Found, ...
     return _made(args, config, found[0].kind, [each.given for each in alike[: 1 if found[0].kind == "database" else None]])
 
 
-def _made(args: argparse.Namespace, config: Config, source: Source, documents: list[str]) -> Sourced:
+def _made(args: argparse.Namespace, config: Config, source: Kind, documents: list[str]) -> Sourced:
     from bmm.sources.detect import shown
 
     asked = argparse.Namespace(**{**vars(args), "source": source, "documents": documents})
-    compiled, seen = compiling.compiled(asked, config)
-    return Sourced(source=source, spec=compiled.spec, findings=compiled.findings, seen=seen, shown=", ".join(map(shown, documents)))
+    found, seen = compiled(asked, config)
+    return Sourced(source=source, spec=found.spec, findings=found.findings, seen=seen, shown=", ".join(map(shown, documents)))

@@ -11,7 +11,9 @@ from typing import Any
 
 import msgspec
 
+from bmm.cli.parts.reading import read
 from bmm.errors import BadInput
+from bmm.http.shapes import MOST_SPEC_BYTES
 from runner.contract import MAX_CODE_BYTES, MAX_CONTENT_BYTES
 
 SPEC_FILE = "spec.json"
@@ -29,6 +31,30 @@ for _type, _suffix in (
 def spec_file(name: str) -> str:
     """The file that holds the spec: of a folder its `spec.json`, anything else itself."""
     return str(Path(name) / SPEC_FILE) if name != "-" and Path(name).is_dir() else name
+
+
+def read_spec_document(name: str) -> bytes:
+    """A spec with the files it names in it; `name` may be a folder.
+
+    Raises:
+        BadInput: as `read_document`, or one of the files cannot be taken.
+    """
+    name = spec_file(name)
+    return with_files(read_document(name), name)
+
+
+def read_document(name: str) -> bytes:
+    """A file's content, or standard input for `-`.
+
+    Raises:
+        BadInput: it cannot be read, is empty or too large.
+    """
+    content = read(name, MOST_SPEC_BYTES)
+    if len(content) > MOST_SPEC_BYTES:
+        raise BadInput(f"{name} is too large; a spec has at most {MOST_SPEC_BYTES} bytes")
+    if not content.strip():
+        raise BadInput(f"{'Standard input' if name == '-' else name} is empty")
+    return content
 
 
 def with_files(document: bytes, name: str) -> bytes:

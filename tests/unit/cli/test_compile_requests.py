@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bmm.cli import main, source_options
+from bmm.cli import main
+from bmm.cli.parts import sources
 from bmm.config import Config
 from bmm.errors import BadInput
 from bmm.sources.detect import found_in
@@ -60,8 +61,8 @@ def test_templates_are_listed_and_filled_in(capsys: pytest.CaptureFixture[str]) 
     ("words", "said"),
     [
         (["curl"], "needs a description"), (["curl", "missing.txt"], "missing.txt cannot be read"), (["har", "a", "b"], "made of one recording"),
-        (["template", "a", "b"], "made of one template"), (["template", "wikipedia", "--set", "x"], "must be NAME=VALUE"), (["har", "/dev/null"], "no HAR file"),
-        (["curl", "curl https://$H/a"], "is a variable"), (["openapi"], "needs a description"),
+        (["template", "a", "b"], "made of one template"), (["template", "wikipedia", "--set", "x"], "must be NAME=VALUE"),
+        (["har", "/dev/null"], "no HAR file"), (["curl", "curl https://$H/a"], "is a variable"), (["openapi"], "needs a description"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_done_is_said_in_a_sentence(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -72,7 +73,7 @@ def test_what_cannot_be_done_is_said_in_a_sentence(words: list[str], said: str, 
 def parsed(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--json", action="store_true")
-    source_options.arguments(parser)
+    sources.arguments(parser)
     return parser.parse_args(words)
 
 
@@ -94,20 +95,20 @@ def test_a_file_of_certificates_or_of_a_query_is_never_cut(tmp_path: Path, capsy
 
 
 def test_a_source_of_bmm_new_keeps_what_it_saw_apart_from_the_spec() -> None:
-    made = source_options.sourced(parsed("--curl", COMMAND, "--curl", "curl https://x.test/orders"), Config())
+    made = sources.sourced(parsed("--curl", COMMAND, "--curl", "curl https://x.test/orders"), Config())
     assert made is not None
     assert (made.source, [tool.name for tool in made.spec.tools], dict(made.seen)) == ("curl", ["get_order", "list_orders"], {"X_TOKEN": KEY})
     assert made.shown == "curl https://x.test/orders/42, curl https://x.test/orders"
     assert KEY not in repr(made)
-    assert source_options.sourced(parsed(), Config()) is None
+    assert sources.sourced(parsed(), Config()) is None
     with pytest.raises(BadInput, match="--database and --template are two servers"):
-        source_options.sourced(parsed("--template", "weather", "--database", "x.db"), Config())
+        sources.sourced(parsed("--template", "weather", "--database", "x.db"), Config())
 
 
 def test_what_a_prompt_holds_is_a_source_too() -> None:
     found = found_in(f"Tools for {COMMAND} and\n{COMMAND.replace('42', '43')}\nplease; also https://x.test/openapi.json")
-    made = source_options.from_text(parsed(), Config(), found)
+    made = sources.from_text(parsed(), Config(), found)
     assert made is not None
     assert (made.source, len(made.spec.tools)) == ("curl", 1)
     assert made.spec.tools[0].input_schema["properties"]["order_id"]["examples"] == [42, 43]
-    assert source_options.from_text(parsed(), Config(), ()) is None
+    assert sources.from_text(parsed(), Config(), ()) is None

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bmm.cli.output import table
+from bmm.cli.parts.output import table
 
 
 def test_a_table_shows_what_strangers_wrote_without_obeying_it(capsys: pytest.CaptureFixture[str]) -> None:

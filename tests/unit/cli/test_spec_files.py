@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from bmm.cli.deploy import read_document
-from bmm.cli.spec_files import with_files
+from bmm.cli.parts.spec_files import read_document, with_files
 from bmm.errors import BadInput
 from runner.contract import MAX_CONTENT_BYTES, decode_spec
 

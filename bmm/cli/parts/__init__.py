@@ -1,0 +1,1 @@
+"""What several commands share. A command is a file of the folder above; these are not."""
