@@ -15,7 +15,7 @@ from bmm.config import Config
 from bmm.errors import BadInput, BmmError, NotReachable
 
 if TYPE_CHECKING:
-    from bmm.cli.client import Client
+    from bmm.cli.parts.client import Client
     from bmm.http.shapes import DraftShown
     from bmm.llm.evals import Case
 
@@ -70,9 +70,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.client import Client
+    from bmm.cli.parts.client import Client
     from bmm.sources.finding import one_line
 
+    if not 0 <= args.least <= 1:
+        raise BadInput("--least is a share of the prompts, from 0 to 1, such as 0.9")
     cases = _chosen(args)
     rows: list[Row] = []
     for number, case in enumerate(cases, 1):
@@ -155,7 +157,7 @@ def _row(case: "Case", shown: "DraftShown", milliseconds: int) -> Row:
 
 def _built(client: "Client", case: "Case", ready: Row, keys: list[str]) -> Row:
     """Builds a draft under a name nobody else has, with placeholders as secrets: its trial calls a recorder and no API."""
-    from bmm.cli.client import server_target
+    from bmm.cli.parts.client import server_target
     from bmm.core.build import Build, BuildStatus
     from bmm.http.shapes import Accepted, Confirmed, SecretValue
 
@@ -182,7 +184,7 @@ def _built(client: "Client", case: "Case", ready: Row, keys: list[str]) -> Row:
 
 
 def _removed(client: "Client", slug: str) -> None:
-    from bmm.cli.client import server_target
+    from bmm.cli.parts.client import server_target
 
     try:
         client.delete(server_target(slug))
@@ -196,8 +198,8 @@ def _since(began: float) -> int:
 
 
 def _print(rows: list[Row], found: Summary, *, as_json: bool) -> None:
-    from bmm.cli.output import as_json as print_json
-    from bmm.cli.output import table
+    from bmm.cli.parts.output import as_json as print_json
+    from bmm.cli.parts.output import table
 
     if as_json:
         print_json({"prompts": rows, "summary": found})

@@ -3,9 +3,11 @@
 import argparse
 from importlib.resources import files
 from pathlib import Path
+from shlex import quote
 
-from bmm.cli.output import as_json
+from bmm.cli.parts.output import as_json
 from bmm.config import Config
+from bmm.core.slug import SLUG
 from bmm.errors import BadInput
 
 HELP = "write an example of a server with tools in Python into a new folder"
@@ -26,10 +28,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         # The code is kept under another ending, so that it is no module of this package.
-        path.write_text((example / f"{name}.txt").read_text())
+        path.write_bytes((example / f"{name}.txt").read_bytes())
         written.append(str(path))
     if args.json:
         as_json({"files": written})
     else:
-        print("\n".join(written), f"\nTry it: bmm dev {folder}\nPublish it: bmm deploy {folder} --slug {folder.name or 'hello'}", sep="\n")
+        place, name = quote(str(folder)), folder.resolve().name
+        slug = name if SLUG.fullmatch(name) else "hello"
+        print("\n".join(written), f"\nTry it: bmm dev {place}\nPublish it: bmm deploy {place} --slug {slug}", sep="\n")
     return 0

@@ -53,18 +53,14 @@ class Suggestion(Struct, frozen=True, kw_only=True):
 def found_in(text: str) -> tuple[Found, ...]:
     """Documents' URLs, database URLs and curl commands, in the order in which they stand; a URL inside a command is part of it."""
     found = list(_commands(text))
-    for kind, pattern in (("database", _DATABASE), ("openapi", _URL)):
+    kinds: tuple[tuple[Kind, re.Pattern[str]], ...] = (("database", _DATABASE), ("openapi", _URL))
+    for kind, pattern in kinds:
         for match in pattern.finditer(text):
             given = match.group().rstrip(_AFTER)
             inside = any(each.start <= match.start() < each.end for each in found)
             if inside or (kind == "openapi" and not _is_document(given)):
                 continue
-            span = {"start": match.start(), "end": match.start() + len(given)}
-            found.append(
-                Found(kind="database", given=given, shown=_shown(given), **span)
-                if kind == "database"
-                else Found(kind="openapi", given=given, shown=_shown(given), **span)
-            )
+            found.append(Found(kind=kind, given=given, shown=_shown(given), start=match.start(), end=match.start() + len(given)))
     return tuple(sorted(found, key=lambda each: each.start))
 
 

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,7 @@ from typing import IO, Any
 
 import pytest
 
-from bmm.cli.deploy import read_spec_document
+from bmm.cli.parts.spec_files import read_spec_document
 from bmm.errors import BadInput
 from tests.waiting import eventually
 
@@ -60,8 +61,16 @@ def test_a_folder_with_something_in_it_is_left_alone(hello: Path) -> None:
     assert "not an empty folder" in done.stderr
 
 
+def test_the_next_steps_of_init_can_be_pasted_whatever_the_folder_is_called(tmp_path: Path) -> None:
+    for name, slug in (("My Server", "hello"), ("word-count", "word-count")):
+        said = bmm("init", str(tmp_path / name)).stdout
+        words = shlex.split(next(line for line in said.splitlines() if line.startswith("Publish it: ")).removeprefix("Publish it: "))
+        assert words == ["bmm", "deploy", str(tmp_path / name), "--slug", slug]
+
+
 def test_call_takes_a_folder_as_the_other_commands_do(tmp_path: Path) -> None:
-    tool = {"kind": "http", "name": "ping", "description": "", "input_schema": {"type": "object"}, "method": "GET", "server": "https://shop.test", "path": "/ping"}
+    asks = {"method": "GET", "server": "https://shop.test", "path": "/ping"}
+    tool = {"kind": "http", "name": "ping", "description": "", "input_schema": {"type": "object"}, **asks}
     spec = {"name": "Shop", "tools": [tool], "hosts": [{"name": "shop.test"}]}
     (tmp_path / "spec.json").write_text(json.dumps(spec))
     done = bmm("call", "--spec", str(tmp_path), "ping", "--dry-run")

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from bmm.cli import main
-from bmm.cli.client import Client
-from bmm.cli.deploy import read_document
 from bmm.cli.down import _holder
+from bmm.cli.parts.client import Client
+from bmm.cli.parts.spec_files import read_document
 from bmm.config import Config
 from bmm.errors import BadInput
 from bmm.http.shapes import MOST_SPEC_BYTES
@@ -36,7 +36,7 @@ def test_an_appliance_that_is_not_there_is_exit_1_and_says_what_starts_it(words:
 
 
 @pytest.mark.parametrize(
-    "words", [["ps", "--nope"], ["token", "shop", "--days", "many"], ["nonsense", "ps"], ["logs"], ["rm", "Not A Slug"]]
+    "words", [["ps", "--nope"], ["token", "shop", "--days", "many"], ["nonsense", "ps"], ["logs"], ["rm", "Not A Slug"], ["eval", "--least", "90"]]
 )
 def test_what_was_asked_wrongly_is_exit_2_and_json(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words, "--json"]) == 2
