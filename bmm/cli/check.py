@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from bmm.cli.parts.output import as_json
+from bmm.cli.parts.output import as_json, count
 from bmm.config import Config
 from bmm.errors import BadInput
 
@@ -40,7 +40,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         for line in finding_lines(findings):
             print(line)
         found = len(blocks(findings))
-        print(f"{args.spec}: {len(findings)} findings, {found} of them block" if findings else f"{args.spec}: nothing to say")
+        said = f"{count(len(findings), 'finding')}, {found} of which block{'s' if found == 1 else ''}" if findings else "nothing to say"
+        print(f"{args.spec}: {said}")
     return 1 if blocks(findings) else 0
 
 

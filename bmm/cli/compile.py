@@ -28,13 +28,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts import from_requests, sources
+    from bmm.cli.parts.output import count
 
     if args.source == "template" and not args.documents:
         return from_requests.listed(as_json=args.json)
     found, _ = sources.compiled(args, config)
     sources.tell(found.findings, as_json=args.json)
     if not args.json:
-        print(f"{len(found.spec.tools)} tools, {len(found.findings)} findings", file=sys.stderr)
+        print(f"{count(len(found.spec.tools), 'tool')}, {count(len(found.findings), 'finding')}", file=sys.stderr)
         for key in from_requests.keys_to_set(found.spec):
             print(f"next: bmm secret set SLUG {key}", file=sys.stderr)
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(found.spec), indent=2).decode() + "\n")

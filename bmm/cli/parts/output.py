@@ -33,6 +33,11 @@ def tame_lines(text: str) -> str:
     return "\n".join(map(tame, text.splitlines()))
 
 
+def count(number: int, word: str) -> str:
+    """`1 tool`, `2 tools`."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def ago(moment: datetime, now: datetime | None = None) -> str:
     """How long ago, in the largest whole unit: "5 s", "3 min", "2 h", "4 d"."""
     seconds = int(((now or datetime.now(UTC)) - moment).total_seconds())

@@ -32,7 +32,7 @@ def test_a_command_a_file_and_standard_input_give_the_same(
 ) -> None:
     (tmp_path / "commands.sh").write_text(f"#!/bin/sh\n# the shop\n{COMMAND}\n")
     typed, said = compiled(capsys, "curl", COMMAND)
-    assert said.splitlines() == ["1 tools, 0 findings", "next: bmm secret set SLUG X_TOKEN"]
+    assert said.splitlines() == ["1 tool, 0 findings", "next: bmm secret set SLUG X_TOKEN"]
     from_file, _ = compiled(capsys, "curl", str(tmp_path / "commands.sh"))
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(COMMAND.encode())))
     from_pipe, _ = compiled(capsys, "curl", "-")
