@@ -53,13 +53,13 @@ class Secrets:
         self._hints: dict[str, str] = {}
         self._keys: dict[tuple[str, str, str], str] = {}
 
-    def key(self, title: str, place: str, name: str, text: str, hint: str, ending: str = "") -> str:
+    def key(self, title: str, place: str, name: str, text: str, hint: str) -> str:
         """The key for a place; a shell variable that stood there gives it its name."""
         value = value_of(text)
         key = self._keys.get((title, place, name))
         if key is None:
             named = re.sub(r"[^A-Z0-9_]", "", value.variable.upper()) if value.variable else ""
-            plain = secret_key(title, re.sub(r"(?i)^x-", "", name), ending)
+            plain = secret_key(title, re.sub(r"(?i)^x-", "", name))
             key = named if re.fullmatch(r"[A-Z][A-Z0-9_]{2,63}", named) else plain
             number = 2
             while key in self._hints:

@@ -52,6 +52,8 @@ def place_of(url: str, options: Options) -> Place:
     Raises:
         BadInput: says what is missing; never shows the password.
     """
+    if "\0" in unquote(url):
+        raise BadInput("A database's address has no NUL character; write it without %00")
     scheme, separator, rest = url.partition("://")
     if not separator:
         return Place(kind="sqlite", path=Path(url))

@@ -19,8 +19,10 @@ class _Named(ssl.SSLContext):
 
 
 def trust_of(place: Place, options: Options) -> ssl.SSLContext:
-    """Raises:
-    BadInput: what was given to trust are no certificates.
+    """What verifies the database's certificate for the name in the spec: the given authorities, else those that this machine trusts.
+
+    Raises:
+        BadInput: what was given to trust are no certificates.
     """
     context = _Named(ssl.PROTOCOL_TLS_CLIENT)
     context.name = place.name

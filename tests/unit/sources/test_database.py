@@ -81,7 +81,7 @@ def test_a_url_says_where_and_as_whom() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["oracle://u:hidden@h/x", "postgresql://u:hidden@/x", "postgresql://:hidden@h/x", "postgresql://u:hidden@10.0.0.5/x", "mysql://u:hidden@h:x/y"]
+    "url", ["oracle://u:hidden@h/x", "postgresql://u:hidden@/x", "postgresql://:hidden@h/x", "postgresql://u:hidden@10.0.0.5/x", "mysql://u:hidden@h:x/y", "sqlite:///hidden%00"]
 )
 def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
     with pytest.raises(BadInput) as refused:
