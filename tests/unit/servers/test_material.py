@@ -1,10 +1,8 @@
 """The key that seals what clients carry: one per server, whatever its versions and restarts; a trial's is nobody's."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from bmm.config import Config
 from bmm.core.server import Server, Version
@@ -20,14 +18,6 @@ from tests.unit.store import rows
 
 TOOL = HttpTool(name="ping", description="Ping", input_schema={"type": "object"}, method="GET", server="https://shop.test", path="/")
 __all__ = ["gateway"]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    one = Store(tmp_path / "bmm.db")
-    rows.organisation(one)
-    yield one
-    one.close()
 
 
 def materials(store: Store, egress: Gateway, *, master: bytes = b"m" * 32) -> Materials:

@@ -1,7 +1,5 @@
 """What a container's policy says: the owner's choice, else the appliance's."""
 
-from collections.abc import Iterator
-from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,14 +18,6 @@ from tests.unit.store import rows
 
 __all__ = ["gateway"]
 MANIFEST = Manifest(server_id="s", slug="shop", title="S", version=1, bundle="b", issuer="i", resource="r", metadata_url="m")
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    one = Store(tmp_path / "bmm.db")
-    rows.organisation(one)
-    yield one
-    one.close()
 
 
 def policy_of(store: Store, server: Server, egress: Gateway) -> Policy:
