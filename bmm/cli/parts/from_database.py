@@ -19,7 +19,7 @@ _MOST_BYTES = 512 * 1024
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("for a database")
-    group.add_argument("--schema", action="append", default=[], help="only this schema (repeatable, as the next four)")
+    group.add_argument("--schema", action="append", default=[], help="only this schema (repeatable, as the next three)")
     group.add_argument("--tables", metavar="GLOB", action="append", default=[], help="only these tables, such as 'order*' or 'shop.*'")
     group.add_argument("--writes", metavar="GLOB", action="append", default=[], help="also tools that add, change and delete rows of these tables")
     group.add_argument(

@@ -5,8 +5,6 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from bmm.cli.parts.reading import read
 from bmm.config import Config
 from bmm.errors import BadInput
@@ -50,25 +48,11 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def compiled(args: argparse.Namespace, config: Config) -> "Compiled":
     """The spec of all documents that were named."""
-    from bmm.sources.merge import merged
+    from bmm.sources.documents import compile_documents
 
     options = options_of(args)
-    texts = [_read(document, options.max_bytes, config, allow_private=args.allow_private) for document in args.documents]
-    parts = [_compiled(args, data, location, options) for data, location in texts]
-    if len(parts) > 1 and sum(len(part.spec.tools) for part in parts) > options.max_tools:
-        # Each document keeps its share, so that the first does not take all there is.
-        shares = _shares([len(part.spec.tools) for part in parts], options.max_tools)
-        each = zip(texts, shares, strict=True)
-        parts = [_compiled(args, data, at, msgspec.structs.replace(options, max_tools=share)) for (data, at), share in each]
-    return merged(parts, name=args.name)
-
-
-def _compiled(args: argparse.Namespace, data: bytes, location: str | None, options: "Options") -> "Compiled":
-    from bmm.sources import compile_openapi
-
-    # Of several documents each keeps its own title: secrets and clashing tools are named after it.
-    one = options if len(args.documents) == 1 else msgspec.structs.replace(options, name=None)
-    return compile_openapi(data, location=location, options=one)
+    documents = [_read(each, options.max_bytes, config, allow_private=args.allow_private) for each in args.documents]
+    return compile_documents(documents, options=options)
 
 
 def options_of(args: argparse.Namespace) -> "Options":
@@ -109,18 +93,6 @@ def _size(text: str) -> int:
     if match is None or int(match.group(1)) == 0:
         raise BadInput(f"--max-size {text} must be a number of bytes, or one with K, M or G.")
     return int(match.group(1)) * _UNITS[match.group(2)]
-
-
-def _shares(counts: list[int], limit: int) -> list[int]:
-    """At least one tool each; what a small document does not need goes to the others."""
-    shares = [0] * len(counts)
-    left = max(limit, len(counts))
-    while left and any(share < count for share, count in zip(shares, counts, strict=True)):
-        for number, count in enumerate(counts):
-            if left and shares[number] < count:
-                shares[number] += 1
-                left -= 1
-    return shares
 
 
 def _read(document: str, limit: int, config: Config, *, allow_private: bool) -> tuple[bytes, str | None]:

@@ -12,7 +12,7 @@ from bmm.sources.openapi.choose import chosen, explained, ranked
 from bmm.sources.openapi.load import load
 from bmm.sources.openapi.names import tool_names
 from bmm.sources.openapi.operations import Context, Operation, compile_operation, operations_of
-from bmm.sources.openapi.options import Options
+from bmm.sources.openapi.options import Options, OptionsUnused
 from bmm.sources.openapi.refs import Document, RefError, under
 from bmm.sources.openapi.responses import Outputs
 from bmm.sources.openapi.schemas import ORDERS, Schemas
@@ -157,10 +157,10 @@ def _repeated_ids(operations: list[Operation], remarks: Remarks) -> None:
 
 
 def _every_option_fitted(context: Context, options: Options) -> None:
-    if unused := set(options.pins) - context.used:
-        raise BadInput(f"--pin {sorted(unused)[0]}: no operation has a parameter or a body property of this name.")
-    if options.server is None and (unknown := set(options.server_vars) - context.servers.used):
-        raise BadInput(f"--server-var {sorted(unknown)[0]}: no server that is used has this variable.")
+    pins = options.pins.keys() - context.used
+    variables = options.server_vars.keys() - context.servers.used if options.server is None else set()
+    if pins or variables:
+        raise OptionsUnused(pins=pins, variables=variables)
 
 
 def _skipped(message: str, name: str) -> str:

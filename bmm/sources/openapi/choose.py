@@ -20,15 +20,19 @@ _METHODS = {"GET": 12, "QUERY": 12, "POST": 10, "PATCH": 9, "PUT": 7, "DELETE": 
 _FINDING = re.compile(r"(?i)\b(search|find|query|lookup)")
 
 
+class NothingPasses(UnusableDocument):
+    """The filters leave no operation of a document."""
+
+
 def chosen(operations: Sequence[Named], options: Options, remarks: Remarks) -> list[Named]:
     """The operations that pass every filter, without deprecated ones unless asked for; in the document's order.
 
     Raises:
-        UnusableDocument: nothing passes.
+        NothingPasses: the sentence says what there is.
     """
     kept = [each for each in operations if _asked_for(*each, options)]
     if not kept:
-        raise UnusableDocument(_nothing_passes(operations, options), pointer="/paths")
+        raise NothingPasses(_nothing_passes(operations, options), pointer="/paths")
     if options.deprecated:
         return kept
     current = [each for each in kept if each[0].node.get("deprecated") is not True]

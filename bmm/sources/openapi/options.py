@@ -1,7 +1,10 @@
 """What a person may decide about a document before it becomes tools."""
 
+from collections.abc import Set
+
 from msgspec import Struct
 
+from bmm.errors import BadInput
 from runner.contract import MAX_TOOLS
 
 MAX_BYTES = 50 * 1024 * 1024
@@ -26,3 +29,14 @@ class Options(Struct, frozen=True, kw_only=True):
     max_tools: int = MAX_TOOLS
     deprecated: bool = False
     max_bytes: int = MAX_BYTES
+
+
+class OptionsUnused(BadInput):
+    """Names that `pins` or `server_vars` have and the document has not; the sentence is about the first."""
+
+    def __init__(self, *, pins: Set[str], variables: Set[str]) -> None:
+        self.pins, self.variables = frozenset(pins), frozenset(variables)
+        if pins:
+            super().__init__(f"--pin {min(pins)}: no operation has a parameter or a body property of this name.")
+        else:
+            super().__init__(f"--server-var {min(variables)}: no server that is used has this variable.")
