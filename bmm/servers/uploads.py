@@ -1,5 +1,6 @@
 """Files that a spec names by their SHA-256: kept from the upload until a bundle holds them."""
 
+import asyncio
 import contextlib
 import hashlib
 import os
@@ -43,11 +44,11 @@ async def receive(data: Path, digest: str, chunks: AsyncIterator[bytes]) -> None
                 file.write(chunk)
             os.fchmod(descriptor, 0o644)  # the container reads it as another user
             file.flush()
-            os.fsync(descriptor)
+            await asyncio.to_thread(os.fsync, descriptor)  # a slow disk must not keep everybody's requests waiting
         if total.hexdigest() != digest:
             raise BadInput("The content of the file has another SHA-256 than its name says")
         os.replace(name, folder / digest)
-        sync(folder)
+        await asyncio.to_thread(sync, folder)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
