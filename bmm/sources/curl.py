@@ -230,7 +230,7 @@ class _Request:
             url, _, fragment = url.partition("#")
             url += f"{'&' if '?' in url else '?'}{'&'.join(added)}{f'#{fragment}' if fragment else ''}"
         body = None if self.as_query else self._body()
-        method = (self.method or ("HEAD" if self.head else "PUT" if self.upload else "POST" if body else "GET")).upper()
+        method = (self.method or ("HEAD" if self.head else "PUT" if self.upload else "POST" if body or (self.data and not self.as_query) else "GET")).upper()
         if method not in _METHODS:
             raise UnreadableCommand(f"The {self.where} uses the method {method[:20]!r}, which a server cannot send")
         return Seen(
@@ -245,6 +245,8 @@ class _Request:
         if not self.data and not self.from_file:
             return None
         text = ("" if self.as_json else "&").join(self.data)
+        if not text and not self.from_file:
+            return None  # `-d ''` only makes it a POST
         if given is None and not self.as_json and text.lstrip()[:1] in ("{", "["):
             # Sent as a form by curl; whoever writes JSON after -d means JSON, and APIs that read it so are many.
             self._remarks.note("", f"{self.where}: the body is JSON and is sent as such, though the command does not say so")

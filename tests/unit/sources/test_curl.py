@@ -89,6 +89,9 @@ def echo() -> Iterator[str]:
         "curl http://HOST/private -b 'session=s3cr3t-cookie'",
         "curl --oauth2-bearer s3cr3t-word http://HOST/private --url-query 'a=b c'",
         "curl -I http://HOST/head",
+        "curl http://HOST/orders/42/pay -d ''",
+        "curl http://HOST/orders/42/pay -X PUT -H 'Content-Type: application/json' --data-raw ''",
+        "curl -G http://HOST/orders -d ''",
     ],
 )
 def test_what_is_sent_is_what_curl_sends(echo: str, command: str) -> None:
