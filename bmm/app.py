@@ -67,7 +67,7 @@ class Appliance:
         )  # fmt: skip
         self.reconciler = Reconciler(self.store, podman, launcher, Addresses(Sockets(config.run)), materials, self.collector, self._tend)
         pipeline = Pipeline(config, self.store, launcher, materials, self.reconciler)
-        model = Model(config, inspect=refuse_credentials, spent_today=self._spent_today)
+        model = Model(config, inspect=refuse_credentials)
         drafting = Drafting(config, self.store, model, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
         self.queue = Queue(config.data / "huey.db", pipeline.run_build, drafting.run_draft)
 
@@ -142,11 +142,6 @@ class Appliance:
 
     def _jwks(self) -> bytes:
         return msgspec.json.encode(self.keys.public_jwks())
-
-    def _spent_today(self) -> int:
-        """Micro-USD that the models have cost since midnight (UTC)."""
-        spent = self.store.one(draft_rows.spent_since(ids.now().replace(hour=0, minute=0, second=0, microsecond=0)))
-        return spent.micro_usd if spent else 0
 
     def _revoked(self, server_id: str) -> frozenset[str]:
         return frozenset(row.value for row in self.store.all(oauth_rows.revoked_grants(server_id, ids.now())))

@@ -51,11 +51,15 @@ def difference_lines(found: Difference, plan: Outline | None) -> Iterator[str]:
 
 
 def cost_line(rounds: Sequence[Round]) -> str:
-    """What the model has been asked, and what that has cost: `claude-…: 2 questions, 4,738 tokens in, 1,308 out, $0.0112, 5.2 s`."""
+    """What the model has been asked, and what that has cost: `claude-…: 2 questions, 4,738 tokens in, 1,308 out, $0.0112, 5.2 s`.
+
+    Of an answer that nobody saw to its end the most that it can have cost is counted: `up to $0.3712`.
+    """
+    up_to = "up to " if any(each.asked_at is not None and each.answered_at is None for each in rounds) else ""
     models = ", ".join(sorted({each.model for each in rounds if each.model}))
     taken, given = sum(each.tokens_in + each.tokens_cached for each in rounds), sum(each.tokens_out for each in rounds)
     dollars, seconds = sum(each.cost for each in rounds) / 1_000_000, sum(each.ms for each in rounds) / 1000
-    return f"{models}: {_count(len(rounds), 'question')}, {taken:,} tokens in, {given:,} out, ${dollars:.4f}, {seconds:.1f} s"
+    return f"{models}: {_count(len(rounds), 'question')}, {taken:,} tokens in, {given:,} out, {up_to}${dollars:.4f}, {seconds:.1f} s"
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:

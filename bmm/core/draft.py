@@ -58,7 +58,8 @@ class Round(Struct, frozen=True, kw_only=True):
     """One question to a model: planned, then asked, then answered.
 
     `said`: what a person wants of it, or the findings to repair, a line each; `subject`: the spec it is about, as text. `asked_at` is on
-    disk before the request leaves, so that nothing is paid twice by accident. `cost` is in micro-USD; `error` says why the answer is no use.
+    disk before the request leaves, so that nothing is paid twice by accident. `cost` is in micro-USD: until it is answered, the most that it can
+    be. `error` says why the answer is no use.
     """
 
     draft_id: str

@@ -6,6 +6,7 @@ again unless a person says so. What was answered is read from its row, however o
 
 import contextlib
 import logging
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -25,15 +26,16 @@ from bmm.errors import BadInput, BmmError
 from bmm.llm import ask
 from bmm.llm.ask import Answer, Ask
 from bmm.llm.client import Model
+from bmm.llm.cost import check_limit
 from bmm.llm.current import is_kept
 from bmm.llm.errors import ModelError
 from bmm.store import drafts
-from bmm.store.db import Stale, Statement, Store
+from bmm.store.db import Stale, Statement, Store, one, run
 from runner.contract import decode_spec
 
 log = logging.getLogger("bmm.drafts")
-LEASE = timedelta(hours=2)
-"""Longer than the longest deadline of one answer."""
+LEASE = timedelta(minutes=10)
+"""For all that a draft does besides waiting for an answer, which has a time of its own."""
 MOST_ATTEMPTS = 6
 _LONGEST_WAIT = 3600.0
 
@@ -98,13 +100,8 @@ class Drafting:
     def _ask(self, draft: Draft, round_: Round) -> bool:
         """Ask, and settle the answer; False where the draft rests until the model is ready for it."""
         asked = _ask_of(draft, round_)
-        name = self._model.name_for(asked.kind)
         self._model.load()
-        about = f"{name} corrects it, round {round_.number}" if round_.kind == "repair" else f"{name} is asked"
-        self._store.apply(
-            drafts.ask(round_, model=name, digest=self._model.digest(asked), now=ids.now()),
-            self._telling(draft, "repair" if round_.kind == "repair" else "asking", about),
-        )
+        self._begin(draft, round_, asked)
         begun = time.monotonic()
         try:
             answer = self._model.answer(asked, lambda tool: self._show(draft, tool))
@@ -122,6 +119,27 @@ class Drafting:
             raise
         self._settle(round_, answer, begun, None)
         return True
+
+    def _begin(self, draft: Draft, round_: Round, asked: Ask) -> None:
+        """Set aside what the answer can cost and note that it is asked: all at once, so that no two drafts count on the same money.
+
+        Raises:
+            ModelError: there is not enough of today's money left, or nobody knows what the model costs.
+        """
+        now, name, most = ids.now(), self._model.name_for(asked.kind), self._model.most_cost(asked)
+        about = f"{name} corrects it, round {round_.number}" if round_.kind == "repair" else f"{name} is asked"
+        noted = (
+            drafts.ask(round_, model=name, digest=self._model.digest(asked), most=most, now=now),
+            drafts.hold(draft.id, until=now + timedelta(seconds=self._config.model_deadline + self._config.model_timeout) + LEASE),
+            self._telling(draft, "repair" if round_.kind == "repair" else "asking", about),
+        )
+
+        def begin(db: sqlite3.Connection) -> None:
+            spent = one(db, drafts.spent_since(now.replace(hour=0, minute=0, second=0, microsecond=0)))
+            check_limit(spent.micro_usd if spent else 0, most, self._config)
+            run(db, *noted)
+
+        self._store.transact(begin)
 
     def _judge(self, draft: Draft, round_: Round) -> bool:
         """What to do with an answer; False where the draft has come to its end."""

@@ -12,7 +12,7 @@ import msgspec
 
 from bmm.config import MODEL_SERVICE, Config
 from bmm.llm.ask import Answer, Ask, Kind
-from bmm.llm.cost import check_limit, cost_of, price_of
+from bmm.llm.cost import cost_of, most_of, price_of
 from bmm.llm.current import is_kept
 from bmm.llm.errors import (
     ModelAnswerInvalid,
@@ -61,9 +61,9 @@ class _Late(Exception):
 class Model:
     """Asks the model of the settings. Synchronous: made for a job's thread."""
 
-    def __init__(self, config: Config, *, inspect: Callable[[str], None], spent_today: Callable[[], int]) -> None:
-        """`inspect` sees every text before it is sent and raises where it must not be; `spent_today` is in micro-USD."""
-        self._config, self._inspect, self._spent_today = config, inspect, spent_today
+    def __init__(self, config: Config, *, inspect: Callable[[str], None]) -> None:
+        """`inspect` sees every text before it is sent and raises where it must not be."""
+        self._config, self._inspect = config, inspect
         self._where = urlsplit(config.model_base_url).netloc
 
     def name_for(self, kind: Kind) -> str:
@@ -78,8 +78,19 @@ class Model:
         """SHA-256 of the request as it would be sent, without the key: equal requests have equal digests."""
         return hashlib.sha256(msgspec.json.encode([self._config.model_base_url, self._request(ask)])).hexdigest()
 
+    def most_cost(self, ask: Ask) -> int:
+        """The most that the answer can cost, in micro-USD.
+
+        Raises:
+            ModelPriceMissing: what the model costs is not known.
+        """
+        price, config = price_of(self.name_for(ask.kind), self._config), self._config
+        return most_of(len(msgspec.json.encode(self._request(ask))), config.model_max_tokens, price)
+
     def answer(self, ask: Ask, on_tool: OnTool = lambda tool: None) -> Answer:
         """Send one request and read its answer; `on_tool` gets each new tool's object as soon as the model has closed it, unchecked.
+
+        That there is money for it, up to `most_cost`, is the caller's to know.
 
         Raises:
             ModelError: one of `bmm.llm.errors`; nothing is retried here.
@@ -125,7 +136,6 @@ class Model:
             raise ModelKeyInRequest("The text holds the key of the model's service. Take it out; a key is never sent in a text.")
         self._inspect(ask.text)
         price_of(self.name_for(ask.kind), config)
-        check_limit(self._spent_today(), config)
 
     def _request(self, ask: Ask) -> dict[str, Any]:
         """The body of the request. What every request shares comes first and is marked, so that the service's cache serves it."""

@@ -15,6 +15,9 @@ BUILT_IN = {
     "claude-fable-5-1": Price(input=10, output=50, cache_write=12.5, cache_read=0.25),
 }
 FREE = Price(input=0, output=0)
+_FEWEST_BYTES_PER_TOKEN = 2
+"""Of a whole request: prose has four and more, digits and rare scripts fewer than three."""
+_WITHOUT = "Documents, databases, curl commands and templates need no model."
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
@@ -43,14 +46,24 @@ def cost_of(usage: Usage, price: Price) -> int:
     return math.ceil(usage.input * price.input + usage.output * price.output + usage.cache_write * write + usage.cache_read * read)
 
 
-def check_limit(spent_micro_usd: int, config: Config) -> None:
-    """Refuse to ask when today's money is spent. An answer that is on its way is not cut, so the last one may go over.
+def most_of(asked: int, most_tokens: int, price: Price) -> int:
+    """The most that the answer to a request of so many bytes can cost, in micro-USD: all of it new to the cache, and as long as it may be."""
+    tokens = math.ceil(asked / _FEWEST_BYTES_PER_TOKEN)
+    return max(cost_of(given, price) for given in (Usage(input=tokens, output=most_tokens), Usage(cache_write=tokens, output=most_tokens)))
+
+
+def check_limit(spent: int, most: int, config: Config) -> None:
+    """Refuse to ask what could cost more than is left of today. `spent` (micro-USD) has the most that answers under way can cost, `most` is
+    that of the next one.
 
     Raises:
-        ModelSpendLimit: says what was spent and which setting to raise.
+        ModelSpendLimit: says what was spent and which setting to change.
     """
-    if spent_micro_usd >= config.model_daily_usd * 1_000_000:
+    if config.model_daily_usd == 0:
+        raise ModelSpendLimit(f"The model is switched off: model_daily_usd is 0 in the settings. {_WITHOUT}")
+    if spent + most > config.model_daily_usd * 1_000_000:
         raise ModelSpendLimit(
-            f"Today ${spent_micro_usd / 1_000_000:.2f} of ${config.model_daily_usd:.2f} were spent on the model. "
-            "Raise model_daily_usd in the settings, or go on tomorrow (UTC). Documents, databases, curl commands and templates need no model."
+            f"Of today's ${config.model_daily_usd:.2f} for the model ${spent / 1_000_000:.2f} are spent or set aside for answers under way, and "
+            f"this one could cost ${most / 1_000_000:.2f}. Raise model_daily_usd or lower model_max_tokens in the settings, or go on tomorrow "
+            f"(UTC). {_WITHOUT}"
         )

@@ -82,6 +82,13 @@ def claim(draft_id: str, *, now: datetime, until: datetime) -> Statement:
     )
 
 
+def hold(draft_id: str, *, until: datetime) -> Statement:
+    """Whoever has the draft needs it until then."""
+    return Statement(
+        "UPDATE drafts SET lease_until = :until WHERE id = :id AND status = 'drafting'", {"id": draft_id, "until": text(until)}, expect=1
+    )
+
+
 def release_all() -> Statement:
     """At start: whoever held a lease is gone, since only one `bmm serve` has the data folder."""
     return Statement("UPDATE drafts SET lease_until = NULL WHERE finished_at IS NULL", {})
@@ -159,14 +166,14 @@ def plan(round_: Round) -> Statement:
     )
 
 
-def ask(round_: Round, *, model: str, digest: str, now: datetime) -> Statement:
-    """Written before the request leaves: from here on it may have been paid."""
+def ask(round_: Round, *, model: str, digest: str, most: int, now: datetime) -> Statement:
+    """Written before the request leaves: from here on it may have been paid, up to `most` micro-USD."""
     return Statement(
         """
-        UPDATE draft_rounds SET asked_at = :now, model = :model, digest = :digest, error_code = NULL, error = NULL
+        UPDATE draft_rounds SET asked_at = :now, model = :model, digest = :digest, cost = :most, error_code = NULL, error = NULL
         WHERE draft_id = :draft_id AND number = :number AND asked_at IS NULL
         """,
-        {"draft_id": round_.draft_id, "number": round_.number, "model": model, "digest": digest, "now": text(now)},
+        {"draft_id": round_.draft_id, "number": round_.number, "model": model, "digest": digest, "most": most, "now": text(now)},
         expect=1,
     )
 
@@ -174,7 +181,7 @@ def ask(round_: Round, *, model: str, digest: str, now: datetime) -> Statement:
 def not_asked(round_: Round, *, code: str) -> Statement:
     """The request was turned away before a token: nothing was paid, it may be asked again."""
     return Statement(
-        "UPDATE draft_rounds SET asked_at = NULL, error_code = :code WHERE draft_id = :draft_id AND number = :number AND answered_at IS NULL",
+        "UPDATE draft_rounds SET asked_at = NULL, cost = 0, error_code = :code WHERE draft_id = :draft_id AND number = :number AND answered_at IS NULL",
         {"draft_id": round_.draft_id, "number": round_.number, "code": code},
         expect=1,
     )
@@ -225,7 +232,7 @@ def settle(round_: Round) -> Statement:
 
 
 def spent_since(moment: datetime) -> Query[Spent]:
-    """What all rounds asked since then have cost."""
+    """What all rounds asked since then have cost, with the most of those whose answer nobody has seen to its end."""
     return Query("SELECT coalesce(sum(cost), 0) AS micro_usd FROM draft_rounds WHERE asked_at >= :moment", {"moment": text(moment)}, Spent)
 
 

@@ -54,7 +54,7 @@ class Drafted:
         self.config, self.store, self.model = config, store, model
         vault = Vault(secrets.token_bytes(32))
         self.organisation_id = store.transact(lambda db: ensure_organisation(db, vault, ids.now()))
-        asking = Model(config, inspect=refuse_credentials, spent_today=self.spent)
+        asking = Model(config, inspect=refuse_credentials)
         drafting = Drafting(config, store, asking, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
         self.queue = Queue(config.data / "huey.db", self._run_build, drafting.run_draft)
         self.trial_error: str | None = None

@@ -1,5 +1,7 @@
 """A plan as a person reads it: whole, in the order of what matters, and unable to move the cursor."""
 
+from datetime import UTC, datetime
+
 import msgspec
 
 from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, plan_lines
@@ -76,3 +78,5 @@ def test_blocks_come_first() -> None:
 def test_what_the_model_cost() -> None:
     one = Round(draft_id="d", number=1, kind="draft", said="", model="m", tokens_in=300, tokens_cached=2000, tokens_out=600, cost=12_345, ms=2100)
     assert cost_line([one, msgspec.structs.replace(one, number=2)]) == "m: 2 questions, 4,600 tokens in, 1,200 out, $0.0247, 4.2 s"
+    unseen = Round(draft_id="d", number=1, kind="draft", said="", model="m", asked_at=datetime(2026, 11, 1, tzinfo=UTC), cost=370_000)
+    assert cost_line([unseen]) == "m: 1 question, 0 tokens in, 0 out, up to $0.3700, 0.0 s"

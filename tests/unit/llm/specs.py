@@ -49,5 +49,5 @@ def settings(server: ModelServer, **changes: Any) -> Config:
     )
 
 
-def model(server: ModelServer, *, inspect: Callable[[str], None] = lambda text: None, spent: int = 0, **changes: Any) -> Model:
-    return Model(settings(server, **changes), inspect=inspect, spent_today=lambda: spent)
+def model(server: ModelServer, *, inspect: Callable[[str], None] = lambda text: None, **changes: Any) -> Model:
+    return Model(settings(server, **changes), inspect=inspect)

@@ -1,6 +1,7 @@
 """One request, one answer: through the real SDK, to a real server that speaks the Messages protocol."""
 
 import json
+import math
 import threading
 import time
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 
 from bmm.errors import BadInput
 from bmm.llm import ask
-from bmm.llm.errors import ModelAnswerInvalid, ModelKeyInRequest, ModelKeyMissing, ModelPriceMissing, ModelSpendLimit
+from bmm.llm.errors import ModelAnswerInvalid, ModelKeyInRequest, ModelKeyMissing, ModelPriceMissing
 from bmm.llm.prompt import prompt_for
 from runner.contract import decode_spec, encode_spec
 from tests.model_server import CACHED_TOKENS, INPUT_TOKENS, KEY, OUTPUT_TOKENS, ModelServer, in_chunks, submitting, submitting_pieces
@@ -106,14 +107,15 @@ def test_without_a_key_the_public_service_is_not_asked_but_a_local_one_is() -> N
     assert answer.cost_micro_usd == 0
 
 
-def test_the_daily_limit_stops_the_next_request() -> None:
+def test_an_answer_costs_no_more_than_was_foreseen() -> None:
     with ModelServer(submitting(spec())) as server:
-        with pytest.raises(ModelSpendLimit, match=r"\$1\.50 of \$1\.50"):
-            model(server, spent=1_500_000, model_daily_usd=1.5).answer(ask.draft(WISH))
-        with pytest.raises(ModelSpendLimit):
-            model(server, model_daily_usd=0).answer(ask.draft(WISH))
-        assert server.requests == []
-        model(server, spent=1_499_999, model_daily_usd=1.5).answer(ask.draft(WISH))
+        asked, question = model(server, model_max_tokens=1000), ask.draft(WISH)
+        cost = asked.answer(question).cost_micro_usd
+        [request] = server.requests
+    tokens = math.ceil(len(request.raw) / 2)
+    assert 0 < cost < asked.most_cost(question)
+    assert abs(asked.most_cost(question) - (10 * 1000 + 2.5 * tokens)) < 100
+    assert asked.most_cost(ask.draft(f"{WISH} {'word ' * 1000}")) > asked.most_cost(question)
 
 
 def test_a_model_whose_price_is_unknown_is_not_asked() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from bmm.config import Config, Price
 from bmm.llm.ask import Usage
-from bmm.llm.cost import BUILT_IN, FREE, check_limit, cost_of, price_of
+from bmm.llm.cost import BUILT_IN, FREE, check_limit, cost_of, most_of, price_of
 from bmm.llm.errors import ModelPriceMissing, ModelSpendLimit
 
 
@@ -41,8 +41,17 @@ def test_a_model_on_this_machine_is_free_unless_the_settings_say_otherwise() -> 
         price_of("qwen", Config(model_base_url="http://localhost.example.com"))
 
 
-def test_the_limit_is_reached_at_its_cent_and_zero_is_none() -> None:
-    check_limit(4_999_999, Config(model_daily_usd=5))
-    for spent, limit in ((5_000_000, 5.0), (0, 0.0)):
+def test_the_limit_holds_to_the_micro_dollar_and_zero_is_none() -> None:
+    check_limit(4_999_998, 2, Config(model_daily_usd=5))
+    check_limit(0, 5_000_000, Config(model_daily_usd=5))
+    for spent, most, limit in ((4_999_999, 2, 5.0), (5_000_000, 1, 5.0), (0, 5_000_001, 5.0), (0, 0, 0.0), (0, 1, 0.0)):
         with pytest.raises(ModelSpendLimit):
-            check_limit(spent, Config(model_daily_usd=limit))
+            check_limit(spent, most, Config(model_daily_usd=limit))
+    with pytest.raises(ModelSpendLimit, match=r"Of today's \$1\.50 for the model \$1\.20 are spent .* could cost \$0\.37"):
+        check_limit(1_200_000, 370_000, Config(model_daily_usd=1.5))
+
+
+def test_the_most_is_all_of_the_request_at_its_dearest_and_all_of_the_answer() -> None:
+    assert most_of(2000, 500, Price(input=2, output=10)) == 1000 * 2.5 + 500 * 10
+    assert most_of(2000, 500, Price(input=2, output=10, cache_write=1)) == 1000 * 2 + 500 * 10
+    assert most_of(1, 0, Price(input=2, output=10)) == 3  # half a token is one, and its cost is rounded up
