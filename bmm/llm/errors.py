@@ -5,11 +5,11 @@ from bmm.llm.ask import Answer
 
 
 class ModelError(BmmError):
-    """`paid`: tokens may have been billed. `repairable`: a repair round with this sentence can help. `answer`: what had come until then."""
+    """`paid`: tokens may have been billed. `answer`: what had come until then, where they were. `code` says whether a repair can help
+    (`bmm.core.draft.REPAIRABLE`)."""
 
     code, status = "model_error", 502
     paid = False
-    repairable = False
 
     retry_after: float | None = None
     """Seconds the service asked to wait, where it said so."""
@@ -109,10 +109,10 @@ class ModelRefused(ModelError):
 class ModelProse(ModelError):
     """Text instead of a spec."""
 
-    code, paid, repairable = "model_prose", True, True
+    code, paid = "model_prose", True
 
 
 class ModelAnswerInvalid(ModelError):
     """What was submitted is no usable spec; `pointer` is the place, the sentence is fit for a repair."""
 
-    code, paid, repairable = "model_answer_invalid", True, True
+    code, paid = "model_answer_invalid", True

@@ -7,6 +7,7 @@ from email.utils import formatdate
 
 import pytest
 
+from bmm.core.draft import REPAIRABLE
 from bmm.llm import ask
 from bmm.llm.errors import (
     ModelAnswerInvalid,
@@ -51,7 +52,7 @@ HALF = len(GOOD.steps) // 2
 def failure(reply: Reply, **settings: float) -> ModelError:
     with ModelServer(reply) as server:
         with pytest.raises(ModelError) as caught:
-            model(server, inspect=lambda text: None, spent=0, **settings).answer(ask.draft("things"))
+            model(server, inspect=lambda text: None, **settings).answer(ask.draft("things"))
         assert len(server.requests) == 1, "exactly one request per round"
         assert caught.value.user_message.endswith(".")
         assert KEY not in caught.value.user_message
@@ -88,7 +89,7 @@ def failure(reply: Reply, **settings: float) -> ModelError:
 )  # fmt: skip
 def test_what_is_refused_before_a_token_is_not_paid(reply: Reply, kind: type[ModelError], permanent: bool) -> None:
     error = failure(reply)
-    assert (type(error), error.permanent, error.paid, error.repairable) == (kind, permanent, False, False)
+    assert (type(error), error.permanent, error.paid, error.code in REPAIRABLE) == (kind, permanent, False, False)
 
 
 @pytest.mark.parametrize(
@@ -207,7 +208,7 @@ def test_a_bad_spec_is_an_error_for_a_repair(reply: Reply, said: str, pointer: s
     error = failure(reply)
     assert type(error) is ModelAnswerInvalid
     assert said in error.user_message
-    assert (error.pointer, error.repairable) == (pointer, True)
+    assert (error.pointer, error.code in REPAIRABLE) == (pointer, True)
 
 
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
