@@ -7,7 +7,6 @@ again unless a person says so. What was answered is read from its row, however o
 import contextlib
 import logging
 import sqlite3
-import time
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
@@ -56,9 +55,9 @@ class Drafting:
         try:
             self._run(self._draft(draft_id))
         except DraftFailed as error:
-            self._give_up(draft_id, error.code, error.user_message, error.findings)
+            self._give_up(draft_id, error.code, error.user_message, then=error.then, findings=error.findings)
         except ModelError as error:
-            self._give_up(draft_id, error.code, f"{error.user_message} Then `bmm new --again {draft_id}` goes on from here")
+            self._give_up(draft_id, error.code, error.user_message, then=f"Then `bmm new --again {draft_id}` goes on from here")
         except BmmError as error:
             self._give_up(draft_id, error.code, error.user_message)
         except Exception:
@@ -102,12 +101,11 @@ class Drafting:
         asked = _ask_of(draft, round_)
         self._model.load()
         self._begin(draft, round_, asked)
-        begun = time.monotonic()
         try:
             answer = self._model.answer(asked, lambda tool: self._show(draft, tool))
         except ModelError as error:
-            if error.paid or error.answer is not None:
-                self._settle(round_, error.answer, begun, error)
+            if error.answer is not None:
+                self._settle(round_, error.answer, error)
                 return True
             self._store.apply(drafts.not_asked(round_, code=error.code))
             if error.permanent or draft.attempt >= MOST_ATTEMPTS:
@@ -117,7 +115,7 @@ class Drafting:
         except BmmError as error:
             self._store.apply(drafts.not_asked(round_, code=error.code))
             raise
-        self._settle(round_, answer, begun, None)
+        self._settle(round_, answer)
         return True
 
     def _begin(self, draft: Draft, round_: Round, asked: Ask) -> None:
@@ -149,11 +147,11 @@ class Drafting:
             return False
         rounds = self._store.all(drafts.rounds(draft.id))
         if round_.error_code is not None and round_.error_code not in REPAIRABLE:
-            raise DraftFailed(f"{round_.error or ''} `bmm new --again {draft.id}` asks again, which is paid again", code=round_.error_code)
+            raise DraftFailed(round_.error or "", code=round_.error_code, then=f"`bmm new --again {draft.id}` asks again, which is paid again")
         if repairs_left(rounds) <= 0:
             first = problems[0].rstrip(".")
-            sentence = f"The model could not correct its answer: {first}. Say it in other words, or `bmm new --again {draft.id}` begins anew"
-            raise DraftFailed(sentence, code=UNREPAIRED, findings=findings)
+            then = f"Say it in other words, or `bmm new --again {draft.id}` begins anew"
+            raise DraftFailed(f"The model could not correct its answer: {first}.", code=UNREPAIRED, then=then, findings=findings)
         self._store.apply(
             drafts.plan(
                 Round(draft_id=draft.id, number=round_.number + 1, kind="repair", said="\n".join(problems), subject=round_.document or round_.answer or "")
@@ -172,20 +170,21 @@ class Drafting:
             return [f"{error.pointer or '/'}: {error.user_message}"], []
         return [str(each) for each in blocks(findings)], findings
 
-    def _give_up(self, draft_id: str, code: str, sentence: str, findings: Sequence[Finding] = ()) -> None:
+    def _give_up(self, draft_id: str, code: str, sentence: str, *, then: str = "", findings: Sequence[Finding] = ()) -> None:
         """The end without an answer of use. What a source gave is suggested as it is: it is worth something without the model."""
         draft, now = self._draft(draft_id), ids.now()
         with contextlib.suppress(Stale):
             if draft.base is not None and draft.base_version is None:
-                self._tell(draft, "curate", f"The source's own tools are suggested as they are. {sentence}", level="warning")
+                self._tell(draft, "curate", f"{sentence} The source's own tools are suggested as they are", level="warning")
                 said: list[Finding] = []
                 with contextlib.suppress(BmmError):  # the build looks again
                     said = findings_of(decode_spec(draft.base), self._config)
                 self._ready(draft, draft.base, said)
             else:
+                why = f"{sentence} {then}".strip()
                 self._store.apply(
-                    drafts.finish_failed(draft.id, code=code, error=sentence, findings=as_json(findings), now=now),
-                    self._telling(draft, "failed", sentence, level="error"),
+                    drafts.finish_failed(draft.id, code=code, error=why, findings=as_json(findings), now=now),
+                    self._telling(draft, "failed", why, level="error"),
                 )
 
     def _ready(self, draft: Draft, suggestion: str, findings: Sequence[Finding]) -> None:
@@ -195,17 +194,14 @@ class Drafting:
             self._telling(draft, "plan", in_short(spec)),
         )
 
-    def _settle(self, round_: Round, answer: Answer | None, begun: float, error: ModelError | None) -> None:
-        usage = answer.usage if answer else ask.Usage()
+    def _settle(self, round_: Round, answer: Answer, error: ModelError | None = None) -> None:
+        usage, document = answer.usage, msgspec.json.encode(answer.document).decode() if answer.document else None
         self._store.apply(
             drafts.settle(
                 msgspec.structs.replace(
-                    round_, answered_at=ids.now(), model=answer.model if answer else round_.model,
-                    prompt_version=answer.prompt_version if answer else None, answer=answer.text if answer else None,
-                    document=msgspec.json.encode(answer.document).decode() if answer and answer.document else None,
-                    stop_reason=answer.stop_reason if answer else None, tokens_in=usage.input + usage.cache_write, tokens_out=usage.output,
-                    tokens_cached=usage.cache_read, cost=answer.cost_micro_usd if answer else 0,
-                    ms=answer.ms if answer else round((time.monotonic() - begun) * 1000),
+                    round_, answered_at=ids.now(), model=answer.model, prompt_version=answer.prompt_version, answer=answer.text, document=document,
+                    stop_reason=answer.stop_reason, tokens_in=usage.input + usage.cache_write, tokens_out=usage.output,
+                    tokens_cached=usage.cache_read, cost=answer.cost_micro_usd, ms=answer.ms,
                     error_code=error.code if error else None, error=error.user_message if error else None,
                 )
             )
@@ -220,10 +216,10 @@ class Drafting:
         self._later(draft.id, seconds)
 
     def _interrupted(self, draft: Draft, round_: Round) -> DraftFailed:
-        sentence = f"The appliance ended while the model was answering; that may have been paid. `bmm new --again {draft.id}` asks again"
+        sentence = "The appliance ended while the model was answering; that may have been paid."
         if round_.error_code is None:
             self._store.apply(drafts.interrupted(round_, code=INTERRUPTED, error=sentence))
-        return DraftFailed(sentence, code=INTERRUPTED)
+        return DraftFailed(sentence, code=INTERRUPTED, then=f"`bmm new --again {draft.id}` asks again")
 
     def _show(self, draft: Draft, tool: dict[str, Any]) -> None:
         """A tool as the model closes it: for the eye only, unchecked. One that stays as it is says nothing new."""

@@ -26,13 +26,16 @@ class NoDraft(BadInput):
 
 
 class DraftFailed(BmmError):
-    """A draft came to its end without a suggestion; `code` as the round's that ended it, `findings` what the checks said of its last answer."""
+    """A draft came to its end without a suggestion; `code` as the round's that ended it, `findings` what the checks said of its last answer.
+
+    `then` says how the draft can go on.
+    """
 
     code, status = "draft_failed", 422
 
-    def __init__(self, user_message: str, *, code: str, findings: Sequence[Finding] = ()) -> None:
+    def __init__(self, user_message: str, *, code: str, then: str, findings: Sequence[Finding] = ()) -> None:
         super().__init__(user_message)
-        self.code, self.findings = code, findings
+        self.code, self.then, self.findings = code, then, findings
 
 
 INTERRUPTED = "draft_interrupted"

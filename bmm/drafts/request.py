@@ -96,7 +96,7 @@ def ask_again(store: Store, draft: Draft) -> None:
     repeated = None  # what was planned is asked, what was answered is read
     if draft.error_code == UNREPAIRED:
         repeated = next(each for each in rounds if each.kind != "repair")
-    elif rounds and rounds[-1].asked_at is not None and rounds[-1].error_code not in (None, *REPAIRABLE):
+    elif rounds and _is_spent(rounds[-1]):
         repeated = rounds[-1]
     store.apply(*_go_on(draft, rounds, repeated, "asked for again"))
 
@@ -111,6 +111,8 @@ def ask_for_repair(store: Store, draft: Draft, config: Config) -> None:
     build = store.one(builds.by_id(draft.build_id)) if draft.build_id else None
     if build is None or build.error_code is None:
         raise Conflict(f"No build of the draft {draft.id} has failed")
+    if not draft.ask_model:
+        raise Conflict(f"The draft {draft.id} was made to ask no model; edit the spec, and build it again")
     if not has_model(config):
         raise _no_key(draft.prompt, iterate=True)
     rounds = store.all(drafts.rounds(draft.id))
@@ -160,6 +162,13 @@ def _base(store: Store, config: Config, organisation_id: str, wish: Wish) -> tup
     if spec is None:
         raise Conflict(f"{wish.slug} has no live version to begin from; deploy it first")
     return spec, server.version
+
+
+def _is_spent(round_: Round) -> bool:
+    """Whether it was asked and nothing can come of it any more: nobody saw its answer, or the answer is no use."""
+    if round_.asked_at is None:
+        return False
+    return round_.answered_at is None or round_.error_code not in (None, *REPAIRABLE)
 
 
 def _go_on(draft: Draft, rounds: list[Round], planned: Round | None, message: str) -> list[Statement]:

@@ -190,6 +190,17 @@ def test_a_fault_of_our_own_costs_no_second_answer(box: Drafted) -> None:
     assert (shown["draft"]["status"], len(shown["rounds"]), len(box.model.requests)) == ("ready", 1, 1)
 
 
+def test_an_answer_that_a_fault_of_our_own_lost_is_asked_for_anew_at_the_first_word(box: Drafted) -> None:
+    box.model.then(submitting(SPEC), submitting(SPEC))
+    draft_id = box.ask(prompt="List users")
+    box.story(draft_id)
+    box.change("UPDATE draft_rounds SET answered_at = NULL, answer = NULL, document = NULL")
+    box.change("UPDATE drafts SET status = 'failed', error_code = 'internal_error', suggestion = NULL")
+    box.post(f"/api/drafts/{draft_id}/again")
+    shown = box.ended(draft_id)
+    assert (shown["draft"]["status"], len(shown["rounds"]), len(box.model.requests)) == ("ready", 2, 2)
+
+
 def test_a_story_is_resumed_after_the_last_event_that_was_seen(box: Drafted) -> None:
     box.model.then(submitting(TWO))
     draft_id = box.ask(prompt="Users and orders")
@@ -246,6 +257,7 @@ def test_a_model_that_fails_leaves_what_the_source_gave(box: Drafted) -> None:
     shown = box.shown(draft_id)
     assert (shown["draft"]["status"], shown["spec"]) == ("ready", TWO)
     assert "as they are" in dict(story)["curate"]
+    assert "--again" not in dict(story)["curate"], "it has not failed, so there is nothing to take up"
 
 
 def test_a_curl_command_in_the_prompt_comes_before_the_model(box: Drafted) -> None:
@@ -320,6 +332,15 @@ def test_a_failed_build_goes_back_to_the_model_twice_at_most(box: Drafted) -> No
     box.builds(draft_id, "users")
     assert box.refused(f"/api/drafts/{draft_id}/repair", {})[:2] == (409, "conflict")
     assert len(box.model.requests) == 3
+
+
+def test_a_draft_that_is_to_ask_no_model_asks_none_for_a_repair(box: Drafted) -> None:
+    draft_id = box.ask(source="curl", spec=SPEC, model=False)
+    box.trial_error = "The tool list_users did not answer"
+    box.builds(draft_id, "users")
+    _, code, message = box.refused(f"/api/drafts/{draft_id}/repair", {})
+    assert (code, "made to ask no model" in message) == ("conflict", True)
+    assert box.model.requests == []
 
 
 DEAR = {"claude-sonnet-5-5": Price(input=1000, output=1000)}
