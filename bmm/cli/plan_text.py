@@ -1,6 +1,8 @@
 """The one way a plan and a difference are printed: every text as a model will read it, tamed for the terminal."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
+from difflib import unified_diff
 
 import msgspec
 from msgspec import UNSET
@@ -16,15 +18,16 @@ _WORDS: dict[Part, str] = {
     "tools": "tool", "hosts": "host", "secrets": "secret", "databases": "database", "scopes": "scope", "resources": "resource",
     "resource_templates": "resource template", "prompts": "prompt",
 }  # fmt: skip
-_LONGEST = 200
+_LONGEST, _MOST_LINES = 200, 50
 
 
-def plan_lines(plan: Outline) -> Iterator[str]:
-    """Everything that a person confirms, one line each."""
+def plan_lines(plan: Outline, rest: str | None = None) -> Iterator[str]:
+    """Everything that a person confirms, one line each. Long code is cut where `rest` says how to see the rest of it."""
     yield tame(plan.name) + (f" — {tame(plan.description)}" if plan.description else "")
+    yield from _list("Instructions to every model that uses it", map(tame, plan.instructions.splitlines()))
     yield f"\n{_count(len(plan.tools), 'tool')}"
     for tool in plan.tools:
-        yield from _tool(tool)
+        yield from _tool(tool, rest)
     yield "\nIt may reach" if plan.hosts else "\nIt reaches no host"
     for host in plan.hosts:
         kind = "" if host.protocol == "http" else f" ({host.protocol})"
@@ -38,12 +41,20 @@ def plan_lines(plan: Outline) -> Iterator[str]:
     yield from _list("Prompts", map(tame, plan.prompts))
 
 
+def has_long_code(plan: Outline) -> bool:
+    """Whether `plan_lines` would cut something."""
+    return any(len(_lines_of(tool.code)) > _MOST_LINES for tool in plan.tools)
+
+
 def difference_lines(found: Difference, plan: Outline | None) -> Iterator[str]:
     """What changes, `+` added, `-` removed, `~` changed; what is added is told in full with the `plan` of the newer spec."""
     if found.is_empty:
         yield "Nothing differs."
         return
-    yield from (f"~ {_change(each)}" for each in found.fields)
+    for each in found.fields:
+        first, *rest = _change(each)
+        yield f"~ {first}"
+        yield from rest
     for part in found.parts:
         yield from _part(part, plan)
     if found.widens:
@@ -83,10 +94,13 @@ def _part(part: PartDifference, plan: Outline | None) -> Iterator[str]:
     yield from (f"- {word} {tame(key)}" for key in part.removed)
     for changed in part.changed:
         yield f"~ {word} {tame(changed.key)}"
-        yield from (f"    {_change(each)}" for each in changed.changes)
+        if changed.changes[0].place == "" and changed.key in tools:  # it is of another kind now
+            yield from _tool(tools[changed.key])
+        else:
+            yield from (f"    {line}" for each in changed.changes for line in _change(each))
 
 
-def _tool(tool: ToolOutline) -> Iterator[str]:
+def _tool(tool: ToolOutline, rest: str | None = None) -> Iterator[str]:
     asks = ", asks before it runs" if tool.confirm else ""
     yield f"  {tool.name}  [{_EFFECTS[tool.effect]}{asks}]  {_short(tool.target)}"
     yield from (f"      {line}" for line in map(tame, tool.description.splitlines()) if line.strip())
@@ -95,18 +109,34 @@ def _tool(tool: ToolOutline) -> Iterator[str]:
         yield f"      → {_short(tool.answer)}"
     if tool.scopes:
         yield f"      needs the scope {', '.join(tool.scopes)}"
+    lines = _lines_of(tool.code)
+    shown = lines if rest is None else lines[:_MOST_LINES]
+    yield from (f"      │ {line}" for line in shown)
+    if len(shown) < len(lines):
+        yield f"      … {_count(len(lines) - len(shown), 'more line')}; {rest}"
+
+
+def _lines_of(code: str) -> list[str]:
+    """As the interpreter takes them: what ends a line only for the eye, or only for the interpreter, could hide code in a comment."""
+    return [tame(line.expandtabs(4)) for line in re.split(r"\r\n|\r|\n", code.rstrip("\r\n"))] if code else []
 
 
 def _argument(each: Argument) -> str:
     return f"{tame(each.name)}: {tame(each.type)}{'' if each.required else ', optional'}{_dash(each.description)}"
 
 
-def _change(change: Change) -> str:
-    if change.before is UNSET:
-        return f"{tame(change.place)}: now {_value(change.after)}"
-    if change.after is UNSET:
-        return f"{tame(change.place)}: no longer {_value(change.before)}"
-    return f"{tame(change.place)}: {_value(change.before)} → {_value(change.after)}"
+def _change(change: Change) -> Iterator[str]:
+    place, before, after = tame(change.place), change.before, change.after
+    is_long = isinstance(before, str) and isinstance(after, str) and "\n" in before + after
+    if is_long and (lines := list(unified_diff(_lines_of(str(before)), _lines_of(str(after)), n=2, lineterm=""))[2:]):
+        yield f"{place}:"
+        yield from (f"      {line}" for line in lines)
+    elif before is UNSET:
+        yield f"{place}: now {_value(after)}"
+    elif after is UNSET:
+        yield f"{place}: no longer {_value(before)}"
+    else:
+        yield f"{place}: {_value(before)} → {_value(after)}"
 
 
 def _value(value: object) -> str:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from bmm.core.outline import Effect, effect, place_of
-from runner.contract import HttpTool, ServerSpec, SqlTool, Tool, secrets_used
+from runner.contract import HttpTool, PythonTool, ServerSpec, SqlTool, Tool, secrets_used
 
 Part = Literal["tools", "hosts", "secrets", "databases", "scopes", "resources", "resource_templates", "prompts"]
 _KEYS: dict[Part, tuple[str, ...]] = {
@@ -133,6 +133,11 @@ def _widens_tool(was: Tool | None, tool: Tool) -> Iterator[str]:
     if was.confirm and not tool.confirm:
         yield "asks no longer before it runs"
     yield from (f"needs no longer the scope {scope}" for scope in was.scopes if scope not in tool.scopes)
+    # With the hosts, secrets and databases there are, it can do what the old one did not; only its reader can tell.
+    if isinstance(tool, PythonTool) and isinstance(was, PythonTool) and tool.code != was.code:
+        yield "runs other code"
+    if isinstance(tool, SqlTool) and isinstance(was, SqlTool) and tool.query != was.query:
+        yield "runs another query"
 
 
 def _power(tool: Tool) -> str | None:

@@ -4,11 +4,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from runner.contract import AllowedHost, Database, HttpTool, JsonSchema, Scope, SecretNeed, ServerSpec, SqlTool, Tool
+from runner.contract import AllowedHost, Database, HttpTool, JsonSchema, PythonTool, Scope, SecretNeed, ServerSpec, SqlTool, Tool
 
 Effect = Literal["reads", "changes", "destroys"]
 _MOST_VALUES = 5
 _MOST_MEMBERS, _DEEPEST = 8, 3
+_LONGEST_QUERY = 160
 
 
 class Argument(Struct, frozen=True, kw_only=True):
@@ -33,6 +34,8 @@ class ToolOutline(Struct, frozen=True, kw_only=True):
     scopes: tuple[str, ...]
     answer: str = ""
     """The output schema in a few words, where there is one."""
+    code: str = ""
+    """What a call runs, as it is, where `target` has no room for it: Python, or a query of several lines."""
 
 
 class DatabaseOutline(Struct, frozen=True, kw_only=True):
@@ -47,6 +50,7 @@ class Outline(Struct, frozen=True, kw_only=True):
 
     name: str
     description: str
+    instructions: str
     tools: tuple[ToolOutline, ...]
     secrets: tuple[SecretNeed, ...]
     hosts: tuple[AllowedHost, ...]
@@ -60,7 +64,8 @@ class Outline(Struct, frozen=True, kw_only=True):
 def outline(spec: ServerSpec) -> Outline:
     """The plan of a spec."""
     return Outline(
-        name=spec.name, description=spec.description, tools=tuple(map(outline_of_tool, spec.tools)), secrets=spec.secrets, hosts=spec.hosts,
+        name=spec.name, description=spec.description, instructions=spec.instructions, tools=tuple(map(outline_of_tool, spec.tools)),
+        secrets=spec.secrets, hosts=spec.hosts,
         databases=tuple(DatabaseOutline(name=each.name, place=place_of(each)) for each in spec.databases), scopes=spec.scopes,
         resources=(*(each.uri for each in spec.resources), *(each.uri for each in spec.resource_templates)), prompts=tuple(each.name for each in spec.prompts),
     )  # fmt: skip
@@ -71,7 +76,7 @@ def outline_of_tool(tool: Tool) -> ToolOutline:
     return ToolOutline(
         name=tool.name, kind=kind_of(tool), effect=effect(tool), confirm=tool.confirm, description=tool.description,
         target=_target(tool), arguments=_arguments(tool.input_schema), scopes=tool.scopes,
-        answer="" if tool.output_schema is None else in_words(tool.output_schema),
+        answer="" if tool.output_schema is None else in_words(tool.output_schema), code=_code(tool),
     )  # fmt: skip
 
 
@@ -125,8 +130,20 @@ def _target(tool: Tool) -> str:
     if isinstance(tool, HttpTool):
         return f"{tool.method} {tool.server.rstrip('/')}{tool.path}"
     if isinstance(tool, SqlTool):
-        return f"{tool.database}: {' '.join(tool.query.split())}"
-    return f"{len(tool.code.splitlines())} lines of Python"
+        return f"{tool.database}: {f'{_lines(tool.query)} of SQL' if _code(tool) else tool.query.strip()}"
+    return f"{_lines(tool.code)} of Python"
+
+
+def _code(tool: Tool) -> str:
+    if isinstance(tool, SqlTool):
+        query = tool.query.strip()
+        return tool.query if len(query) > _LONGEST_QUERY or not query.isprintable() else ""
+    return tool.code if isinstance(tool, PythonTool) else ""
+
+
+def _lines(code: str) -> str:
+    number = len(code.splitlines())
+    return f"{number} line{'' if number == 1 else 's'}"
 
 
 def place_of(database: Database) -> str:

@@ -161,3 +161,20 @@ def test_orders_in_somebody_elses_document_reach_the_model_as_data_and_a_person_
     assert "It may do more than before: reaches evil.example:443; report destroys" in said.out
     assert "Nothing is built yet" in said.out
     assert box.values("SELECT count(*) FROM builds") == [0]
+
+
+def test_code_that_is_too_long_for_the_plan_is_shown_whole_before_it_is_confirmed(
+    box: Drafted, bmm: Bmm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = ["async def run(args, ctx):", *(f"    x{number} = {number}" for number in range(70)), "    return x69"]
+    code = {"kind": "python", "name": "count", "description": "Counts to seventy.", "code": "\n".join(lines), "annotations": {"read_only": True}}
+    box.model.then(submitting(SPEC | {"hosts": [], "tools": [code | {"input_schema": {"type": "object", "properties": {}}}]}))
+    monkeypatch.setattr("sys.stdin", Typed("c\nq\n"))
+    plan, whole, _ = bmm("new", "Count", "--slug", "count").out.split("[q]uit: ")
+    assert "[c]ode" in plan
+    assert "│     x48 = 48\n      … 22 more lines; c shows them\n" in plan
+    assert "│     x69 = 69\n      │     return x69\n" in whole
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    draft_id = box.values("SELECT id FROM drafts")[0]
+    assert f"… 22 more lines; `bmm new --again {draft_id} --json` has them" in bmm("new", "--again", draft_id).out
+    assert json.loads(bmm("new", "--again", draft_id, "--json").out)["plan"]["tools"][0]["code"] == "\n".join(lines)

@@ -14,7 +14,7 @@ from bmm.cli.parts.database_files import with_databases
 from bmm.cli.parts.editing import edited
 from bmm.cli.parts.output import as_json, tame
 from bmm.cli.parts.spec_files import read_spec_document, spec_file
-from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, plan_lines
+from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, has_long_code, plan_lines
 from bmm.core.difference import Difference, difference
 from bmm.core.draft import Draft, DraftEvent, DraftStatus, Wish
 from bmm.core.outline import outline
@@ -104,7 +104,8 @@ class _Session:
         while True:
             keep = "  [k]eep the source's own" if self._curated else ""
             rename = "  [n]ame" if self._is_new else ""
-            answer = input(f"\n[b]uild {self._slug}  [e]dit  [r]eset{keep}{rename}  [q]uit: ").strip().lower()[:1]
+            code = "  [c]ode" if self._is_new and has_long_code(outline(self._spec)) else ""
+            answer = input(f"\n[b]uild {self._slug}  [e]dit  [r]eset{keep}{rename}{code}  [q]uit: ").strip().lower()[:1]
             if answer == "b":
                 return True
             if answer == "q":
@@ -112,6 +113,8 @@ class _Session:
                 return False
             if answer == "n" and self._is_new:
                 self._slug = input("Name in the address: ").strip() or self._slug
+            elif answer == "c" and code:
+                print("", *plan_lines(outline(self._spec)), sep="\n")
             elif answer in ("e", "r") or (answer == "k" and self._curated):
                 try:
                     self._change(answer)
@@ -180,7 +183,8 @@ class _Session:
             return
         plan, found = outline(self._spec), self._difference
         if self._is_new:
-            print("", *plan_lines(plan), sep="\n")
+            again = f"`bmm new --again {self._shown.draft.id} --json` has them"
+            print("", *plan_lines(plan, "c shows them" if self._is_asked else again), sep="\n")
         if found is not None and not (self._is_new and found.is_empty):
             against = f"what {self._shown.draft.source} gave" if self._is_new else f"version {self._shown.draft.base_version}"
             print(f"\nAgainst {against}", *difference_lines(found, None if self._is_new else plan), sep="\n")
