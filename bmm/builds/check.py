@@ -10,11 +10,9 @@ from bmm.builds.mirrored import header_fault
 from bmm.checks.code import CANNOT_RUN
 from bmm.checks.spec import check_spec
 from bmm.config import Config
-from bmm.core.finding import Finding, blocks
+from bmm.core.finding import Finding, blocks, in_a_line
 from bmm.errors import BadInput, SecretsMissing
 from runner.contract import JsonSchema, PythonTool, ServerSpec, SpecError, decode_spec
-
-_SAID = 4
 
 
 def read_spec(document: bytes | str) -> ServerSpec:
@@ -36,9 +34,8 @@ class ChecksFailed(BadInput):
 
     def __init__(self, findings: Sequence[Finding]) -> None:
         found = blocks(findings)
-        first = " · ".join(f"{each.place}{f' line {each.line}' if each.line else ''}: {each.message} {each.fix}" for each in found[:_SAID])
-        more = f" · and {len(found) - _SAID} more; `bmm check` prints them all" if len(found) > _SAID else ""
-        super().__init__(f"The checks found what must be changed first: {first}{more}", pointer=found[0].place or None)
+        said = in_a_line(found, rest="; `bmm check` prints them all")
+        super().__init__(f"The checks found what must be changed first: {said}", pointer=found[0].place or None)
         self.findings = tuple(findings)
 
 

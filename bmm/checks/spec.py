@@ -9,10 +9,9 @@ import msgspec
 from bmm.checks import declared, wording
 from bmm.checks.code import findings_of, readings
 from bmm.checks.secrets import hits
-from bmm.core.finding import Finding
+from bmm.core.finding import Finding, by_weight
 from runner.contract import BUILTIN_ECHO, PythonTool, ServerSpec
 
-_LEVELS = ("block", "ask", "note")
 _WORDS = frozenset({"description", "title", "$comment"})
 _UNREAD = frozenset({"blob", "code", "file"})
 _SHORTEST = 8
@@ -26,7 +25,7 @@ def check_spec(spec: ServerSpec) -> list[Finding]:
         EngineFailed: no process could look at the code.
     """
     found = dict.fromkeys((*_code(spec), *_texts(spec), *_names(spec), *_secrets(spec)))
-    return sorted(found, key=lambda each: _LEVELS.index(each.level))
+    return by_weight(found)
 
 
 def _code(spec: ServerSpec) -> Iterator[Finding]:

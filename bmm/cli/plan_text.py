@@ -10,7 +10,7 @@ from msgspec import UNSET
 from bmm.cli.parts.output import tame
 from bmm.core.difference import Change, Difference, Part, PartDifference
 from bmm.core.draft import Round
-from bmm.core.finding import Finding
+from bmm.core.finding import Finding, by_weight
 from bmm.core.outline import Argument, Outline, ToolOutline
 
 _EFFECTS = {"reads": "only reads", "changes": "CHANGES", "destroys": "DESTROYS"}
@@ -76,7 +76,7 @@ def cost_line(rounds: Sequence[Round]) -> str:
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
     """What the checks say, blocks first."""
     marks = {"block": "✗", "ask": "?", "note": "·"}
-    for each in sorted(findings, key=lambda one: list(marks).index(one.level)):
+    for each in by_weight(findings):
         yield f"{marks[each.level]} {tame(str(each))}"
 
 

@@ -14,7 +14,7 @@ from bmm.builds.contract.asking import Said
 from bmm.builds.contract.judge import Judged, judge_refused, judge_valid
 from bmm.builds.contract.recorder import Received, Recorder, recording
 from bmm.builds.contract.values import CannotMake, Schema
-from bmm.core.finding import Finding
+from bmm.core.finding import Finding, by_weight
 from bmm.core.stand_in import without_stand_ins
 from bmm.core.trial import Case, Sent, Trial, TriedCall
 from bmm.errors import TrialFailed
@@ -68,7 +68,7 @@ class _Tries:
                     await self._valid(plan, plan.valid, recorder)
         self._note_what_was_left_out(plans, [self._spec.tools[number] for number in chosen[len(plans) :]])
         calls = [call for plan in plans for call in self._calls.get(plan.number, [])]
-        findings = sorted(dict.fromkeys(self._findings), key=lambda each: each.level)
+        findings = by_weight(dict.fromkeys(self._findings))
         return Trial(tools=len(plans), of=len(self._spec.tools), calls=tuple(calls), findings=tuple(findings))
 
     @property
