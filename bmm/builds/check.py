@@ -1,18 +1,15 @@
 """What must hold before a build: the checks of a spec, destinations the operator allows, secrets that are there."""
 
 from collections.abc import Collection, Sequence
-from typing import NoReturn
 
-import jsonschema_rs
 import msgspec
 
-from bmm.builds.mirrored import header_fault
 from bmm.checks.code import CANNOT_RUN
 from bmm.checks.spec import check_spec
 from bmm.config import Config
 from bmm.core.finding import Finding, blocks, in_a_line
 from bmm.errors import BadInput, SecretsMissing
-from runner.contract import JsonSchema, PythonTool, ServerSpec, SpecError, decode_spec
+from runner.contract import ServerSpec, SpecError, decode_spec
 
 
 def read_spec(document: bytes | str) -> ServerSpec:
@@ -44,7 +41,7 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
 
     Raises:
         ChecksFailed: a finding blocks.
-        BadInput: a schema that cannot be used, a header no client sends, or plain HTTP where the operator has not allowed it.
+        BadInput: plain HTTP where the operator has not allowed it.
         SecretsMissing: names every missing key.
     """
     findings = findings_of(spec, config)
@@ -68,17 +65,7 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
 
 
 def findings_of(spec: ServerSpec, config: Config) -> list[Finding]:
-    """What there is to say about the spec alone, blocks included, as this appliance weighs it.
-
-    Raises:
-        BadInput: a schema that cannot be used, or a header no client sends.
-    """
-    for number, tool in enumerate(spec.tools):
-        _compiles(tool.input_schema, f"/tools/{number}/input_schema")
-        if (fault := header_fault(tool.input_schema)) is not None:
-            raise BadInput(f"Clients would not show the tool {tool.name!r}: {fault[0]}", pointer=f"/tools/{number}/input_schema{fault[1]}")
-        if isinstance(tool, PythonTool) and tool.output_schema is not None:
-            _compiles(tool.output_schema, f"/tools/{number}/output_schema")
+    """What there is to say about the spec alone, blocks included, as this appliance weighs it."""
     return [_weighed(each, config) for each in check_spec(spec)]
 
 
@@ -87,15 +74,3 @@ def _weighed(finding: Finding, config: Config) -> Finding:
     if config.code_checks == "report" and finding.id.startswith("code.") and finding.id not in CANNOT_RUN:
         return msgspec.structs.replace(finding, level="ask" if finding.level == "block" else finding.level)
     return finding
-
-
-def _compiles(schema: JsonSchema, pointer: str) -> None:
-    """A schema that the guard could not use would show at the first call only."""
-    try:
-        jsonschema_rs.Draft202012Validator(schema, retriever=_refuse)
-    except ValueError as error:
-        raise BadInput(f"This is not a usable JSON Schema: {str(error).splitlines()[0][:300]}", pointer=pointer) from error
-
-
-def _refuse(address: str) -> NoReturn:
-    raise ValueError(f"it refers to {address[:200]}, outside itself")

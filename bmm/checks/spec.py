@@ -3,14 +3,17 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
+from typing import NoReturn
 
+import jsonschema_rs
 import msgspec
 
 from bmm.checks import declared, wording
 from bmm.checks.code import findings_of, readings
+from bmm.checks.mirrored import KEYWORD, header_fault
 from bmm.checks.secrets import hits
 from bmm.core.finding import Finding, by_weight
-from runner.contract import BUILTIN_ECHO, PythonTool, ServerSpec
+from runner.contract import BUILTIN_ECHO, JsonSchema, PythonTool, ServerSpec
 
 _WORDS = frozenset({"description", "title", "$comment"})
 _UNREAD = frozenset({"blob", "code", "file"})
@@ -24,8 +27,33 @@ def check_spec(spec: ServerSpec) -> list[Finding]:
     Raises:
         EngineFailed: no process could look at the code.
     """
-    found = dict.fromkeys((*_code(spec), *_texts(spec), *_names(spec), *_secrets(spec)))
+    found = dict.fromkeys((*_schemas(spec), *_code(spec), *_texts(spec), *_names(spec), *_secrets(spec)))
     return by_weight(found)
+
+
+def _schemas(spec: ServerSpec) -> Iterator[Finding]:
+    """What the guard could not use would show at the first call only, and what clients drop in no call at all."""
+    for number, tool in enumerate(spec.tools):
+        place = f"/tools/{number}/input_schema"
+        yield from _unusable(tool.input_schema, place)
+        if (fault := header_fault(tool.input_schema)) is not None:
+            message = f"Clients would not show the tool {tool.name!r}: {fault[0]}."
+            yield Finding(level="block", id="schema.header", place=place + fault[1], message=message, fix=f"Correct {KEYWORD}, or take it out")
+        # What an API answers is as its own document says; only what code returns is held to it.
+        if isinstance(tool, PythonTool) and tool.output_schema is not None:
+            yield from _unusable(tool.output_schema, f"/tools/{number}/output_schema")
+
+
+def _unusable(schema: JsonSchema, place: str) -> Iterator[Finding]:
+    try:
+        jsonschema_rs.Draft202012Validator(schema, retriever=_refuse)
+    except ValueError as error:
+        message = f"This is not a usable JSON Schema: {str(error).splitlines()[0][:300].rstrip('.')}."
+        yield Finding(level="block", id="schema.unusable", place=place, message=message, fix="Write it in JSON Schema 2020-12")
+
+
+def _refuse(address: str) -> NoReturn:
+    raise ValueError(f"it refers to {address[:200]}, outside itself")
 
 
 def _code(spec: ServerSpec) -> Iterator[Finding]:

@@ -32,6 +32,28 @@ def described(text: str) -> list[tuple[str, str]]:
     return [(each.level, each.id) for each in checked({**HTTP, "description": text}, hosts=[{"name": "api.example.com"}])]
 
 
+@pytest.mark.parametrize(
+    ("tool", "found"),
+    [
+        ({"input_schema": {"type": "object", "properties": {"a": {"type": "strang"}}}}, ("schema.unusable", "/tools/0/input_schema")),
+        ({"input_schema": {"type": "object", "properties": {"a": {"$ref": "https://evil.example/a"}}}}, ("schema.unusable", "/tools/0/input_schema")),
+        ({"code": "async def run(args, ctx): return 1", "output_schema": {"type": 5}}, ("schema.unusable", "/tools/0/output_schema")),
+        (
+            {"input_schema": {"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "A"}}}},
+            ("schema.header", "/tools/0/input_schema/properties/a/x-mcp-header"),
+        ),
+    ],
+)
+def test_a_schema_that_cannot_be_used_blocks(tool: dict[str, Any], found: tuple[str, str]) -> None:
+    kind = TOOL if "code" in tool else HTTP
+    (one,) = checked({**kind, **tool}, hosts=[] if "code" in tool else [{"name": "api.example.com"}])
+    assert (one.level, one.id, one.place) == ("block", *found)
+
+
+def test_what_an_api_answers_may_have_a_schema_of_its_own_making() -> None:
+    assert checked({**HTTP, "output_schema": {"type": 5}}, hosts=[{"name": "api.example.com"}]) == []
+
+
 def test_a_host_that_is_not_declared_blocks() -> None:
     body = "return (await ctx.http.get(f\"https://evil.example/{'x'}\")).text"
     assert coded(body) == [("block", "host.undeclared")]

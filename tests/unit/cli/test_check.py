@@ -24,6 +24,15 @@ def test_what_blocks_ends_with_1_and_says_the_line_and_the_fix(tmp_path: Path, c
     assert (found["level"], found["id"], found["line"]) == ("block", "code.import", 1)
 
 
+def test_a_schema_that_no_build_takes_blocks_here_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tool = {"kind": "python", "name": "one", "description": "One.", "code": "async def run(args, ctx): return 1"}
+    spec = tmp_path / "spec.json"
+    schema = {"type": "object", "properties": {"a": {"type": "strang"}}}
+    spec.write_text(json.dumps({"name": "One", "tools": [tool | {"input_schema": schema}]}))
+    assert main(["check", str(spec)]) == 1
+    assert "/tools/0/input_schema: This is not a usable JSON Schema" in capsys.readouterr().out
+
+
 def test_what_is_only_noted_ends_with_0(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tool = {"kind": "python", "name": "one", "description": "One.", "input_schema": {"type": "object"}, "code": "async def run(args, ctx): return 1"}
     spec = tmp_path / "spec.json"

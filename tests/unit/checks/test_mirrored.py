@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bmm.builds.check import check
-from bmm.builds.mirrored import header_fault
+from bmm.checks.mirrored import header_fault
 from bmm.config import Config
 from bmm.errors import BadInput
 from tests.unit.runner.guarded import http_tool, spec
