@@ -18,7 +18,7 @@ from bmm.builds.check import findings_of, read_spec
 from bmm.config import Config
 from bmm.core.draft import REPAIRABLE, Draft, Round, repairs_left
 from bmm.core.finding import Finding, blocks
-from bmm.drafts.errors import INTERRUPTED, UNREPAIRED, DraftFailed
+from bmm.drafts.errors import INTERRUPTED, UNREPAIRED, DraftFailed, SecretInPrompt, SecretInSpec
 from bmm.drafts.request import as_json, has_model, in_short, text_of
 from bmm.drafts.sources import compile_found, find_source
 from bmm.errors import BadInput, BmmError
@@ -98,7 +98,7 @@ class Drafting:
 
     def _ask(self, draft: Draft, round_: Round) -> bool:
         """Ask, and settle the answer; False where the draft rests until the model is ready for it."""
-        asked = _ask_of(draft, round_)
+        asked = _ask_of(draft, round_, inspected=self._is_own(draft, round_))
         self._model.load()
         self._begin(draft, round_, asked)
         try:
@@ -112,11 +112,19 @@ class Drafting:
                 raise
             self._rest(draft, error)
             return False
-        except BmmError as error:
+        except SecretInPrompt as error:
             self._store.apply(drafts.not_asked(round_, code=error.code))
-            raise
+            if round_.subject is None:
+                raise
+            found = findings_of(decode_spec(round_.subject), self._config)
+            raise SecretInSpec([each for each in found if each.id.startswith("secret.in_")]) from None
         self._settle(round_, answer)
         return True
+
+    def _is_own(self, draft: Draft, round_: Round) -> bool:
+        """Whether the model is to correct just what it answered; a build that failed may be of a spec that a person has edited."""
+        before = [each for each in self._store.all(drafts.rounds(draft.id)) if each.number < round_.number]
+        return round_.kind == "repair" and any(round_.subject in (each.document, each.answer) for each in before)
 
     def _begin(self, draft: Draft, round_: Round, asked: Ask) -> None:
         """Set aside what the answer can cost and note that it is asked: all at once, so that no two drafts count on the same money.
@@ -246,11 +254,11 @@ class Drafting:
         return draft
 
 
-def _ask_of(draft: Draft, round_: Round) -> Ask:
+def _ask_of(draft: Draft, round_: Round, *, inspected: bool) -> Ask:
     """The request of a round, made of its row alone: the same on every try."""
     subject = round_.subject or ""
     if round_.kind == "repair":
-        return ask.repair(draft.prompt or f"A server made from {draft.source}", _submitted(subject), round_.said.splitlines())
+        return ask.repair(draft.prompt or f"A server made from {draft.source}", _submitted(subject), round_.said.splitlines(), inspected=inspected)
     if round_.kind == "iterate":
         return ask.iterate(round_.said, decode_spec(subject))
     return ask.curate(decode_spec(subject), round_.said) if round_.kind == "curate" else ask.draft(round_.said)

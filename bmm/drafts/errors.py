@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bmm.core.finding import Finding
+from bmm.core.finding import Finding, in_a_line
 from bmm.errors import BadInput, BmmError
 
 
@@ -17,6 +17,16 @@ class SecretInPrompt(BadInput):
             f"There seems to be a credential in the text. {places} Nothing was stored or sent. Take it out: you are asked for secrets "
             "after the plan, and no model ever sees them"
         )
+
+
+class SecretInSpec(BadInput):
+    """A spec that was to be sent to a model holds what looks like a credential; it was not sent."""
+
+    code = "secret_in_spec"
+
+    def __init__(self, findings: Sequence[Finding]) -> None:
+        places = in_a_line(findings) or "somewhere in its texts"
+        super().__init__(f"The spec holds what looks like a credential, so it was not sent to the model: {places}.")
 
 
 class NoDraft(BadInput):

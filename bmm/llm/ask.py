@@ -28,6 +28,8 @@ class Ask(Struct, frozen=True, kw_only=True):
     """The user's message."""
     current: dict[str, Any] | None = None
     """The document that the answer changes."""
+    inspected: bool = False
+    """The model has seen or written all of it: there is nothing to keep from it any more."""
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -72,17 +74,20 @@ def curate(spec: ServerSpec, wish: str = "", material: Iterable[Material] = ()) 
     return _change("curate", "Curate the current spec." + (f" What it is for:\n\n{wish}" if wish else ""), _document(spec), material)
 
 
-def repair(wish: str, answer: Answer, findings: Iterable[str], material: Iterable[Material] = ()) -> Ask:
-    """Ask for a corrected spec. `answer` is what was submitted for the wish; `findings` are lines that name place, problem and fix."""
+def repair(wish: str, answer: Answer, findings: Iterable[str], material: Iterable[Material] = (), *, inspected: bool = False) -> Ask:
+    """Ask for a corrected spec. `answer` is what was submitted for the wish; `findings` are lines that name place, problem and fix.
+
+    `inspected`: the answer is the model's own, and the wish the one that it answered.
+    """
     found = Material("findings", "\n".join(f"- {each}" for each in findings))
     said = f"What was asked for:\n\n{wish}\n\nCorrect the {'current spec' if answer.document else 'answer'}, which has these findings."
     if answer.document:
-        return _change("repair", said, answer.document, [found, *material])
-    return Ask(kind="repair", text=_message(said, [Material("answer", answer.text), found, *material]))
+        return _change("repair", said, answer.document, [found, *material], inspected=inspected)
+    return Ask(kind="repair", text=_message(said, [Material("answer", answer.text), found, *material]), inspected=inspected)
 
 
-def _change(kind: Kind, said: str, current: dict[str, Any], material: Iterable[Material]) -> Ask:
-    return Ask(kind=kind, text=_message(said, [Material("current spec", shown(current)), *material]), current=current)
+def _change(kind: Kind, said: str, current: dict[str, Any], material: Iterable[Material], *, inspected: bool = False) -> Ask:
+    return Ask(kind=kind, text=_message(said, [Material("current spec", shown(current)), *material]), current=current, inspected=inspected)
 
 
 def _message(said: str, material: Iterable[Material]) -> str:

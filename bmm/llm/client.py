@@ -62,7 +62,7 @@ class Model:
     """Asks the model of the settings. Synchronous: made for a job's thread."""
 
     def __init__(self, config: Config, *, inspect: Callable[[str], None]) -> None:
-        """`inspect` sees every text before it is sent and raises where it must not be."""
+        """`inspect` sees every text that is new to the model before it is sent, and raises where it must not be."""
         self._config, self._inspect = config, inspect
         self._where = urlsplit(config.model_base_url).netloc
 
@@ -134,7 +134,8 @@ class Model:
             )
         if config.model_key and config.model_key in ask.text:
             raise ModelKeyInRequest("The text holds the key of the model's service. Take it out; a key is never sent in a text.")
-        self._inspect(ask.text)
+        if not ask.inspected:
+            self._inspect(ask.text)
         price_of(self.name_for(ask.kind), config)
 
     def _request(self, ask: Ask) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from bmm.store import builds
 from runner.contract import decode_spec
 from tests.flow.drafted import SPEC, TOOL, TWO, Drafted, drafted
 from tests.flow.test_drafts_at_the_terminal import Bmm, Typed, bmm
-from tests.model_server import ModelServer, failing, submitting
+from tests.model_server import ModelServer, failing, saying, submitting
 
 __all__ = ["bmm"]
 THREE = SPEC | {"tools": [TOOL, TOOL | {"name": "list_teams", "path": "/teams", "description": "Lists the teams."}]}
@@ -100,6 +100,49 @@ def test_a_prompt_by_the_api_reaches_nothing_on_this_machine(box: Drafted) -> No
         inside.shutdown()
     assert asked == []
     assert box.model.requests == []
+
+
+TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+
+
+@pytest.mark.parametrize("text", [f'KEY = "{TOKEN}"', f"return '{TOKEN}'"])
+def test_a_key_that_a_model_makes_up_in_code_goes_back_to_it(box: Drafted, text: str) -> None:
+    code = f"async def run(args, ctx):\n    {text}\n    return 1\n"
+    tool = {"kind": "python", "name": "one", "description": "Does it.", "input_schema": {"type": "object"}, "code": code}
+    box.model.then(submitting(SPEC | {"tools": [TOOL, tool]}), submitting(SPEC))
+    shown = box.ended(box.ask(prompt="List users"))
+    assert (shown["draft"]["status"], len(box.model.requests)) == ("ready", 2)
+    assert "secret.in_code" in box.model.requests[1].said
+
+
+def test_prose_with_a_key_goes_back_too(box: Drafted) -> None:
+    box.model.then(saying(f"Use {TOKEN} for it."), submitting(SPEC))
+    assert box.ended(box.ask(prompt="List users"))["draft"]["status"] == "ready"
+
+
+def test_a_key_in_a_spec_is_not_sent_and_its_place_is_named(box: Drafted) -> None:
+    shown_key = SPEC | {"tools": [TOOL | {"description": f"Lists users, as {TOKEN} may."}]}
+    box.live("users", shown_key)
+    draft = box.ended(box.ask(prompt="Also the orders", slug="users", iterate=True))["draft"]
+    assert draft["error_code"] == "secret_in_spec"
+    assert "was not sent to the model: /tools/0/description: This text holds what looks like a GitHub token." in draft["error"]
+    source = box.ask(prompt="Only the users", source="openapi", spec=shown_key)
+    assert "/tools/0/description" in dict(box.story(source))["curate"]
+    assert box.shown(source)["draft"]["status"] == "ready"
+    assert box.model.requests == []
+
+
+def test_a_key_that_a_person_edits_in_is_not_sent_with_a_failed_build(box: Drafted) -> None:
+    box.model.then(submitting(SPEC))
+    box.trial_error = "The tool list_users did not answer"
+    draft_id = box.ask(prompt="List users")
+    box.story(draft_id)
+    edited = SPEC | {"tools": [TOOL | {"description": f"Lists users, as {TOKEN} may."}]}
+    build_id = box.post(f"/api/drafts/{draft_id}/build", slug="users", spec=edited)["build_id"]
+    box.until(f"SELECT finished_at IS NOT NULL FROM builds WHERE id = '{build_id}'", 1)
+    box.post(f"/api/drafts/{draft_id}/repair")
+    assert box.ended(draft_id)["draft"]["error_code"] == "secret_in_spec"
+    assert len(box.model.requests) == 1
 
 
 @pytest.mark.parametrize("date", ["Mon, 01 Jan 99999 00:00:00 GMT", "-1", "9" * 400])
