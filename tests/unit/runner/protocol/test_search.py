@@ -19,6 +19,7 @@ from runner.protocol.search import MAX_SENTENCE, ToolSearch, first_sentence, lis
 from runner.tools.alone import Alone
 from tests.unit.runner.guarded import Client, GuardProcess, Home, UnixHTTP, ask, http_tool, spec
 from tests.unit.runner.upstream import upstream
+from tests.waiting import at_best, processor_seconds
 
 READS = Annotations(read_only=True, destructive=False)
 ITEM = http_tool("get_item", title="Get an item", description="Get an item. It may be old.\n\nMore of it.", annotations=READS)
@@ -29,8 +30,8 @@ ORDER = http_tool(
 )
 COUNT = http_tool("count", output_schema={"type": "array"}, input_schema={"type": "object"}, parameters=(), path="/count")
 FIND, DESCRIBE, CALL = "find_tools", "describe_tools", "call_tool"
-QUICK = 5.0
-"""Milliseconds of a processor that a search through a thousand tools may take."""
+QUICK = 0.005
+"""Seconds that a search through a thousand tools may take."""
 
 
 @pytest.fixture(scope="module")
@@ -237,10 +238,6 @@ def test_a_thousand_tools_are_searched_in_a_moment() -> None:
         http_tool(f"{verb}_{number}", description=f"{verb} {things[number]}") for number in range(200) for verb in verbs
     ]
     index = Index(tools)
-    took = []
-    for _ in range(20):
-        began = time.process_time()
-        assert index.ranked("delete thing77 in the garden")[0].name == "delete_77"
-        took.append((time.process_time() - began) * 1000)
-    # The best of them, in processor time: other work on this machine must not decide.
-    assert min(took) < QUICK
+    query = "delete thing77 in the garden"
+    assert index.ranked(query)[0].name == "delete_77"
+    at_best(lambda: processor_seconds(lambda: index.ranked(query)), within=QUICK, tries=20)
