@@ -24,9 +24,10 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Wait:
-    """A pause; without seconds until the server stops."""
+    """A pause, without seconds until the server stops; or until an event, without which the connection is reset in the end."""
 
     seconds: float = 60.0
+    until: threading.Event | None = None
 
 
 class Cut:
@@ -81,7 +82,7 @@ def submitting(
 
 
 def submitting_pieces(
-    pieces: Iterable[str],
+    pieces: Iterable[str | Wait],
     *,
     delay: float = 0.0,
     first_delay: float = 0.0,
@@ -89,7 +90,7 @@ def submitting_pieces(
     prose: str = "",
     name: str = "submit_server",
 ) -> Reply:
-    """A call of the tool in exactly these deltas."""
+    """A call of the tool in exactly these deltas, with pauses between them."""
     steps: list[Step] = [Wait(first_delay)] if first_delay else []
     steps += [_start(), event("ping")]
     steps += _thought()
@@ -97,10 +98,25 @@ def submitting_pieces(
         steps += _text(1, prose)
     steps.append(event("content_block_start", index=2, content_block={"type": "tool_use", "id": "toolu_1", "name": name, "input": {}}))
     for each in pieces:
+        if isinstance(each, Wait):
+            steps.append(each)
+            continue
         steps.append(event("content_block_delta", index=2, delta={"type": "input_json_delta", "partial_json": each}))
         if delay:
             steps.append(Wait(delay))
     return Reply((*steps, event("content_block_stop", index=2), *_end(stop)))
+
+
+def submitting_by_tool(spec: Json, *, seconds: float = 10) -> tuple[Reply, dict[str, threading.Event]]:
+    """A call of which nothing more is said after the end of a tool until the event of its name is set, which it must be within so many seconds."""
+    text, at = json.dumps(spec), 0
+    pieces: list[str | Wait] = []
+    handed = {tool["name"]: threading.Event() for tool in spec["tools"]}
+    for tool in spec["tools"]:
+        end = text.index(json.dumps(tool), at) + len(json.dumps(tool))
+        pieces += [text[at:end], Wait(seconds, handed[tool["name"]])]
+        at = end
+    return submitting_pieces([*pieces, text[at:]]), handed
 
 
 def saying(text: str, *, stop: str = "end_turn") -> Reply:
@@ -263,7 +279,8 @@ class _Handler(BaseHTTPRequestHandler):
                 if isinstance(step, Cut):
                     return self._reset()
                 if isinstance(step, Wait):
-                    self.service.stopping.wait(step.seconds)
+                    if not (step.until or self.service.stopping).wait(step.seconds) and step.until:
+                        return self._reset()
                     continue
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(step), step))
                 self.service.sent.append((step, time.monotonic()))

@@ -14,7 +14,7 @@ from bmm.llm import ask
 from bmm.llm.errors import ModelAnswerInvalid, ModelKeyInRequest, ModelKeyMissing, ModelPriceMissing
 from bmm.llm.prompt import prompt_for
 from runner.contract import decode_spec, encode_spec
-from tests.model_server import CACHED_TOKENS, INPUT_TOKENS, KEY, OUTPUT_TOKENS, ModelServer, in_chunks, submitting, submitting_pieces
+from tests.model_server import CACHED_TOKENS, INPUT_TOKENS, KEY, OUTPUT_TOKENS, ModelServer, in_chunks, submitting, submitting_by_tool
 from tests.unit.llm.specs import model, spec, tool
 
 WISH = "Read the things of example.com"
@@ -23,7 +23,9 @@ WISH = "Read the things of example.com"
 @pytest.mark.parametrize("piece", [1, 7, 100_000])
 def test_the_answer_is_the_spec_with_what_it_took_and_cost(piece: int) -> None:
     with ModelServer(submitting(spec(), piece=piece, prose="I will make two tools.")) as server:
+        began = time.monotonic()
         answer = model(server).answer(ask.draft(WISH))
+        took = math.ceil((time.monotonic() - began) * 1000)
     assert answer.document == spec()
     assert answer.spec == decode_spec(json.dumps(spec()))
     assert json.loads(answer.text) == spec()
@@ -32,7 +34,7 @@ def test_the_answer_is_the_spec_with_what_it_took_and_cost(piece: int) -> None:
     assert answer.cost_micro_usd == 2 * INPUT_TOKENS + 10 * OUTPUT_TOKENS + 205  # 2048 cached tokens at 0.1, rounded up
     assert (answer.stop_reason, answer.model) == ("tool_use", "claude-test")
     assert answer.prompt_version.startswith("draft ")
-    assert 0 < answer.ms < 5000
+    assert 0 < answer.ms <= took
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
@@ -124,18 +126,11 @@ def test_a_model_whose_price_is_unknown_is_not_asked() -> None:
         model(server, model_base_url="https://models.example.com", model_draft="other").answer(ask.draft(WISH))
 
 
-def test_each_tool_is_handed_over_within_100_ms_of_its_last_characters() -> None:
-    text = json.dumps(spec(*(tool(f"t{number}") for number in range(5))))
-    borders = [text.index("}, {", text.index(f'"t{number}"')) + 1 for number in range(4)]
-    pieces = [text[start:end] for start, end in zip([0, *borders], [*borders, len(text)], strict=True)]
-    seen: list[tuple[str, float]] = []
-    with ModelServer(submitting_pieces(pieces, delay=0.15)) as server:
-        model(server).answer(ask.draft(WISH), lambda each: seen.append((each["name"], time.monotonic())))
-    sent = [at for chunk, at in server.sent if b"input_json_delta" in chunk]
-    assert [name for name, _ in seen] == ["t0", "t1", "t2", "t3", "t4"]
-    late = [came - went for (_, came), went in zip(seen, sent, strict=True)]
-    print("ms from the last delta of a tool to the callback:", [round(each * 1000, 2) for each in late])
-    assert max(late) < 0.1
+def test_each_tool_is_handed_over_before_anything_more_is_said() -> None:
+    reply, handed = submitting_by_tool(spec(*(tool(f"t{number}") for number in range(5))))
+    with ModelServer(reply) as server:
+        answer = model(server).answer(ask.draft(WISH), lambda each: handed[each["name"]].set())
+    assert len(answer.document["tools"]) == 5
 
 
 def test_what_the_caller_does_with_a_tool_fails_as_its_own_error() -> None:

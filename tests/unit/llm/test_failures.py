@@ -93,13 +93,18 @@ def test_what_is_refused_before_a_token_is_not_paid(reply: Reply, kind: type[Mod
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high"),
-    [("7", 7, 7), ("0.5", 0.5, 0.5), (formatdate(time.time() + 3600, usegmt=True), 3500, 3600), ("-5", 0, 0), ("99999999", 86400, 86400)],
+    ("value", "seconds"), [("7", 7), ("0.5", 0.5), ("-5", 0), ("99999999", 86400)]
 )
-def test_how_long_to_wait_is_told(value: str, low: float, high: float) -> None:
-    wait = failure(failing(429, "rate_limit_error", retry_after=value)).retry_after
+def test_how_long_to_wait_is_told(value: str, seconds: float) -> None:
+    assert failure(failing(429, "rate_limit_error", retry_after=value)).retry_after == seconds
+
+
+def test_a_moment_to_come_back_at_is_told_in_seconds() -> None:
+    before = time.time()
+    moment = int(before) + 3600
+    wait = failure(failing(429, "rate_limit_error", retry_after=formatdate(moment, usegmt=True))).retry_after
     assert wait is not None
-    assert low <= wait <= high
+    assert moment - time.time() <= wait <= moment - before
 
 
 @pytest.mark.parametrize("value", ["soon", "nan", "", "Mon, 01 Jan 99999 00:00:00 GMT", "Mon, 01 Jan 999999999999 00:00:00 GMT"])
@@ -150,11 +155,10 @@ def test_what_had_come_of_a_cut_answer_is_kept_and_its_cost_is_guessed() -> None
     ],
 )
 def test_a_service_that_hangs_is_given_up(reply: Reply, setting: str) -> None:
-    began = time.monotonic()
-    error = failure(reply, model_timeout=0.4, model_deadline=0.8)
+    # What it must not run into is so far away that no busy machine gets there.
+    error = failure(reply, **{"model_timeout": 30, "model_deadline": 30, setting: 0.4})
     assert type(error) is ModelTimedOut
     assert setting in error.user_message
-    assert time.monotonic() - began < 3
 
 
 def test_a_slow_first_token_is_waited_for() -> None:
@@ -212,10 +216,8 @@ def test_a_bad_spec_is_an_error_for_a_repair(reply: Reply, said: str, pointer: s
 
 
 def test_an_endless_answer_is_not_read_to_its_end() -> None:
-    reply = submitting(spec(tool("a", description="x" * 3_000_000)), piece=10_000, delay=0.002)
-    with ModelServer(reply) as server, pytest.raises(ModelAnswerInvalid, match="512 KB"):
-        model(server).answer(ask.draft("things"))
-    assert sum(b"input_json_delta" in chunk for chunk, _ in server.sent) < 150  # of 300
+    reply = broken(submitting(spec(tool("a", description="x" * 3_000_000)), piece=10_000), 60, Wait())
+    assert "larger than 512 KB" in failure(reply).user_message
 
 
 def test_a_service_that_sends_the_whole_input_at_once_works() -> None:
