@@ -76,7 +76,7 @@ def test_no_policy_is_an_empty_one_until_there_is_one(start: Callable[..., Guard
     client = Client(home.socket)
     assert client.modern("tools/list").status == 200
     home.put("policy.json", {"revoked_grants": ["grt_1"]})
-    eventually(lambda: client.modern("tools/list").status == 401, seconds=2)
+    eventually(lambda: client.modern("tools/list").status == 401)
 
 
 def test_a_memory_file_of_another_form_stops_the_start_and_is_not_printed() -> None:

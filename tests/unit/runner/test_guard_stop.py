@@ -4,19 +4,19 @@ import contextlib
 import http.client
 import json
 import os
-import select
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from tests.unit.runner.guarded import Answer, Client, GuardProcess, Home, UnixHTTP, ask, http_tool, modern_request, spec
 from tests.unit.runner.upstream import upstream
-from tests.waiting import eventually
+from tests.waiting import at_best, eventually
 
 
 class Caddy(threading.Thread):
@@ -64,12 +64,20 @@ def test_no_request_is_lost_while_guards_replace_each_other_on_one_socket() -> N
     for caller in callers:
         caller.start()
     leaving: list[GuardProcess] = []
+
+    def answered() -> int:
+        return sum(caller.answered for caller in callers)
+
+    def answers_more() -> None:
+        before = answered()
+        eventually(lambda: answered() > before + 40)
+
     for _ in range(6):
         newer = GuardProcess(home)
         current.signal()
         leaving.append(current)
         current = newer
-        time.sleep(0.1)  # the load has to meet every guard alone, too
+        answers_more()  # the load has to meet every guard alone, too
     for guard in leaving:
         assert guard.wait() == 0
     for caller in callers:
@@ -78,10 +86,8 @@ def test_no_request_is_lost_while_guards_replace_each_other_on_one_socket() -> N
         caller.join(10)
     assert current.stop() == 0
     assert [failure for caller in callers for failure in caller.failures] == []
-    answered = sum(caller.answered for caller in callers)
-    assert answered > 200
     calls = home.calls()
-    assert (len(calls), len({call["id"] for call in calls})) == (answered, answered)
+    assert (len(calls), len({call["id"] for call in calls})) == (answered(), answered())
     home.close()
 
 
@@ -91,7 +97,7 @@ def test_a_kept_connection_stays_open_after_the_stop_and_its_next_answer_closes_
     connection = UnixHTTP(home.socket)
     assert _over(connection, Client(home.socket)).headers.get("connection") is None
     guard.signal()
-    eventually(lambda: not _listens(guard))
+    stops_listening(guard)
     answer = _over(connection, Client(home.socket))
     assert (answer.status, answer.headers["connection"]) == (200, "close")
     assert guard.wait() == 0
@@ -100,23 +106,20 @@ def test_a_kept_connection_stays_open_after_the_stop_and_its_next_answer_closes_
     home.close()
 
 
-def test_an_idle_connection_delays_the_end_by_little_more_than_a_second() -> None:
-    home = Home()
-    guard = GuardProcess(home)
-    connection = UnixHTTP(home.socket)
-    _over(connection, Client(home.socket))
-    began = time.monotonic()
-    assert guard.stop() == 0
-    assert 1.2 <= time.monotonic() - began < 3
-    connection.close()
-    home.close()
+def test_an_idle_connection_delays_the_end_by_little_more_than_a_second(start: Callable[..., GuardProcess]) -> None:
+    def took() -> float:
+        guard = start()
+        with contextlib.closing(UnixHTTP(guard.home.socket)) as connection:
+            _over(connection, Client(guard.home.socket))
+            seconds = _stopped(guard)
+        assert seconds >= 1.2
+        return seconds
+
+    at_best(took, within=3)
 
 
 def test_without_connections_a_stop_takes_no_time(start: Callable[..., GuardProcess]) -> None:
-    guard = start()
-    began = time.monotonic()
-    assert guard.stop() == 0
-    assert time.monotonic() - began < 1
+    at_best(lambda: _stopped(start()), within=1)
 
 
 def test_a_call_that_runs_at_the_stop_is_finished_and_counted() -> None:
@@ -126,7 +129,7 @@ def test_a_call_that_runs_at_the_stop_is_finished_and_counted() -> None:
         call = pool.submit(Client(home.socket).modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}})
         assert api.arrived.acquire(timeout=10)
         guard.signal()
-        eventually(lambda: not _listens(guard))
+        stops_listening(guard)
         api.released.set()
         answer: Answer = call.result(10)
         assert guard.wait() == 0
@@ -136,20 +139,20 @@ def test_a_call_that_runs_at_the_stop_is_finished_and_counted() -> None:
     home.close()
 
 
-def test_a_call_that_outlasts_the_grace_is_told_so_and_counted() -> None:
-    home = Home(spec(http_tool(path="/wait", parameters=())))
-    guard = GuardProcess(home, options=("--grace", "1.5"))
-    with upstream(home.egress(0)) as api, ThreadPoolExecutor(1) as pool:
-        call = pool.submit(Client(home.socket).modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}})
-        assert api.arrived.acquire(timeout=10)
-        began = time.monotonic()
-        guard.signal()
-        answer: Answer = call.result(10)
-        assert guard.wait() == 0
-    assert time.monotonic() - began < 3
-    assert "was stopped while the tool ran" in answer.json["result"]["content"][0]["text"]
-    assert [event["error"] for event in home.calls()] == ["interrupted"]
-    home.close()
+def test_a_call_that_outlasts_the_grace_is_told_so_and_counted(start: Callable[..., GuardProcess]) -> None:
+    def took() -> float:
+        home = Home(spec(http_tool(path="/wait", parameters=())))
+        guard = start(home, options=("--grace", "1.5"))
+        with upstream(home.egress(0)) as api, ThreadPoolExecutor(1) as pool:
+            call = pool.submit(Client(home.socket).modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}})
+            assert api.arrived.acquire(timeout=10)
+            seconds = _stopped(guard)
+            answer: Answer = call.result(10)
+        assert "was stopped while the tool ran" in answer.json["result"]["content"][0]["text"]
+        assert [event["error"] for event in home.calls()] == ["interrupted"]
+        return seconds
+
+    at_best(took, within=3)
 
 
 def test_the_name_of_the_socket_stays_and_others_still_accept_on_it(start: Callable[..., GuardProcess]) -> None:
@@ -205,18 +208,23 @@ def _over(connection: UnixHTTP, client: Client) -> Answer:
     return Answer(status=response.status, headers={name.lower(): value for name, value in response.getheaders()}, raw=response.read())
 
 
-def _listens(guard: GuardProcess) -> bool:
-    """Whether the guard takes connections from its public listening socket, which is ours as well."""
-    ours = guard.home.listener
+def _stopped(guard: GuardProcess) -> float:
+    """How many seconds a stop takes."""
+    began = time.monotonic()
+    assert guard.stop() == 0
+    return time.monotonic() - began
+
+
+def stops_listening(guard: GuardProcess) -> None:
+    """Wait until the guard has closed its own socket, and see that it takes no connection from the public one, which is ours as well."""
+    eventually(lambda: not _dials(guard.private))
+    public = guard.home.listener
+    public.settimeout(5)
     with socket.socket(socket.AF_UNIX) as probe:
-        probe.settimeout(5)
-        probe.connect(ours.getsockname())
-        for _ in range(10):
-            if not select.select([ours], [], [], 0)[0]:
-                return True
-            time.sleep(0.01)
-        with contextlib.suppress(BlockingIOError):
-            ours.setblocking(False)
-            ours.accept()[0].close()
-            return False
-        return True
+        probe.connect(public.getsockname())
+        public.accept()[0].close()
+
+
+def _dials(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0

@@ -50,15 +50,17 @@ def test_a_post_with_leave_is_tried_again_after_a_cut() -> None:
 
 def test_waiting_longer_than_the_call_may_take_is_left_to_the_model() -> None:
     began = time.monotonic()
-    (answer,), upstream = answers(http_tool(retry=True, timeout=5), [said({"message": "slow down"}, status=429, Retry_After="90")])
-    assert time.monotonic() - began < 2
+    (answer,), upstream = answers(http_tool(retry=True, timeout=60), [said({"message": "slow down"}, status=429, Retry_After="90")])
+    assert time.monotonic() - began < 30
     assert len(upstream.targets) == 1
     assert "Try again after 90 seconds." in answer.words
     assert "slow down" in answer.words
 
 
 def test_a_date_in_the_future_is_waited_for() -> None:
-    (answer,), upstream = answers(http_tool(retry=True), [said(status=503, Retry_After=formatdate(time.time() + 1, usegmt=True)), OK])
+    moment = int(time.time()) + 2
+    (answer,), upstream = answers(http_tool(retry=True), [said(status=503, Retry_After=formatdate(moment, usegmt=True)), OK])
+    assert time.time() >= moment
     assert not answer.is_error
     assert len(upstream.targets) == 2
 

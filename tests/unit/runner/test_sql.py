@@ -226,13 +226,13 @@ def test_a_database_is_asked_in_its_own_thread_and_says_what_is_wrong(tmp_path: 
     known = tuple(Database(name=name, kind="sqlite", file=file) for name, file in (("main", DIGEST), ("gone", "1" * 64)))
     databases = Databases(ServerSpec(name="x", databases=known), ways=Upstreams((), egress=tmp_path), secrets={}, files=tmp_path)
 
-    def asked(text: str, **values: object) -> Query:
+    def asked(text: str, *, seconds: float = 10, **values: object) -> Query:
         statement = parse_query(text, "sqlite")
-        return Query(statement=statement, values=values, read_only=True, seconds=0.5, max_rows=3, max_bytes=1000)
+        return Query(statement=statement, values=values, read_only=True, seconds=seconds, max_rows=3, max_bytes=1000)
 
-    async def refused(database: str, text: str) -> str:
+    async def refused(database: str, text: str, *, seconds: float = 10) -> str:
         with pytest.raises(Refused) as error:
-            await databases.ask(database, asked(text))
+            await databases.ask(database, asked(text, seconds=seconds))
         assert str(tmp_path) not in error.value.message
         return error.value.code
 
@@ -240,7 +240,8 @@ def test_a_database_is_asked_in_its_own_thread_and_says_what_is_wrong(tmp_path: 
         assert (await databases.ask("main", asked("SELECT n FROM t WHERE n < :most", most=2))).rows == ({"n": 0}, {"n": 1})
         assert (await databases.ask("main", asked("SELECT n FROM t"))).cut == "rows"
         assert await refused("main", "SELECT * FROM nothing") == "sql_wrong"
-        assert await refused("main", "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) FROM n") == "sql_timeout"
+        endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) FROM n"
+        assert await refused("main", endless, seconds=0.5) == "sql_timeout"
         assert await refused("gone", "SELECT 1") == "sql_unavailable"
         databases.close()
 
