@@ -48,11 +48,11 @@ def test_what_could_reach_another_host_or_is_not_http_is_refused(raw: bytes) -> 
 
 
 def test_a_header_made_to_be_slow_to_read_takes_no_time() -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     for filling in (b" " * 30_000, b"\t" * 30_000, b" x" * 15_000):
         with pytest.raises(Refused):
             RequestReader().feed(b"GET / HTTP/1.1\r\nHost:" + filling + b"\x00\r\n\r\n")
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
 
 
 def test_mutated_requests_raise_nothing_but_refused() -> None:

@@ -1,7 +1,7 @@
 """What a model reads for each kind of upstream answer."""
 
 from base64 import b64decode, b64encode
-from time import perf_counter
+from time import thread_time
 from typing import Any
 
 import msgspec
@@ -303,11 +303,11 @@ def test_an_empty_answer_tells_where_the_new_thing_is() -> None:
 
 
 def test_hostile_bodies_are_read_in_bounded_time() -> None:
-    start = perf_counter()
+    start = thread_time()
     for body in (b"<script" * 400_000, b"<!--" * 500_000, b"<" * 2_000_000, b"&#" * 1_000_000):
         read(500, body, "text/html")
     read(200, b"[" * 1_000_000)
-    assert perf_counter() - start < 5
+    assert thread_time() - start < 5
 
 
 def test_the_ways_no_answer_comes() -> None:

@@ -65,9 +65,9 @@ def test_sources_that_fit_the_words(words: str, sources: list[str]) -> None:
 
 @pytest.mark.parametrize("piece", ["curl -x ", "curl https://x.test ", "`curl https://x.test ", "curl 'https://x.test "])
 def test_beginnings_of_commands_do_not_add_up(piece: str) -> None:
-    began = time.process_time()
+    began = time.thread_time()
     found_in(piece * (20_000 // len(piece)))
-    assert time.process_time() - began < 3
+    assert time.thread_time() - began < 3
 
 
 def test_a_huge_prompt_is_read_in_time() -> None:

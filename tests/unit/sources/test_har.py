@@ -181,8 +181,8 @@ def test_what_a_program_does_not_know_may_be_null() -> None:
 
 
 def test_a_long_recording_is_read_in_time() -> None:
-    begun = time.process_time()
+    begun = time.thread_time()
     found = made(*(entry("GET", f"https://a.test/orders/{number}?page={number}", {"id": number}) for number in range(3000)))
     assert len(found.spec.tools) == 1
     made(entry("POST", "https://a.test/x", {}, body='Content-Disposition: form-data; name="a"\r\n' * 20_000, kind="multipart/form-data"))
-    assert time.process_time() - begun < 10, "something grows with the square of the requests"
+    assert time.thread_time() - begun < 10, "something grows with the square of the requests"

@@ -2,7 +2,7 @@
 
 import json
 import tracemalloc
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -69,13 +69,13 @@ def test_yaml_scalars_are_those_of_yaml_1_2() -> None:
     ],
 )
 def test_what_is_no_document_is_refused_with_its_line(data: bytes, sentence: str, line: int | None) -> None:
-    start = perf_counter()
+    start = thread_time()
     with pytest.raises(UnusableDocument) as refused:
         load(data)
     assert sentence in refused.value.user_message
     assert refused.value.line == line
     assert (line is None) == ("(line" not in refused.value.user_message)
-    assert perf_counter() - start < 5
+    assert thread_time() - start < 5
 
 
 def test_an_alias_bomb_is_refused_before_it_grows() -> None:

@@ -1,6 +1,6 @@
 """What a model reads of a document's prose."""
 
-from time import perf_counter
+from time import thread_time
 
 import pytest
 
@@ -50,7 +50,7 @@ def test_orders_to_a_model_are_left_out(text: str, rest: str) -> None:
 
 
 def test_long_and_hostile_texts_stay_quick_and_short() -> None:
-    start = perf_counter()
+    start = thread_time()
     for text in (
         "<" * 100_000,
         "[" * 100_000,
@@ -62,4 +62,4 @@ def test_long_and_hostile_texts_stay_quick_and_short() -> None:
         "<system>" * 9_000,
     ):
         assert len(clean(text)) <= MAX_DESCRIPTION
-    assert perf_counter() - start < 5
+    assert thread_time() - start < 5

@@ -88,10 +88,10 @@ def test_what_cannot_be_made_is_said(schema: Any) -> None:
 def test_a_schema_with_endless_branches_is_given_up_soon() -> None:
     tree: dict[str, Any] = {"type": "object", "required": ["a", "b"], "properties": {}}
     tree["properties"] = {name: {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]} for name in ("a", "b")}
-    begun = time.monotonic()
+    begun = time.thread_time()
     with pytest.raises(CannotMake):
         Schema(tree).value()
-    assert time.monotonic() - begun < 1
+    assert time.thread_time() - begun < 1
 
 
 def test_what_does_not_fit_is_one_of_each_kind() -> None:
