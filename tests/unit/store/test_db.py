@@ -102,23 +102,18 @@ def test_migrating_twice_changes_nothing(tmp_path: Path) -> None:
 def test_who_follows_rows_is_woken_by_a_write_and_not_before(store: Store) -> None:
     shop = rows.server(store)
 
-    async def follow() -> tuple[float, float, float]:
+    async def follow() -> float:
         loop = asyncio.get_running_loop()
         seen = store.writes
         begun = loop.time()
         await store.achanged(seen, seconds=0.2)
         quiet = loop.time() - begun
-        waiting = asyncio.ensure_future(store.achanged(seen, seconds=5))
+        waiting = asyncio.ensure_future(store.achanged(seen, seconds=600))
         await asyncio.sleep(0)
-        begun = loop.time()
         await store.aapply(servers.mark_deleted(shop.id, rows.T0))
-        await waiting
-        woken = loop.time() - begun
-        begun = loop.time()
-        await store.achanged(seen, seconds=5)
-        return quiet, woken, loop.time() - begun
+        async with asyncio.timeout(10):
+            await waiting
+            await store.achanged(seen, seconds=600)  # a write between looking and waiting is not missed
+        return quiet
 
-    quiet, woken, late = asyncio.run(follow())
-    assert quiet >= 0.2
-    assert woken < 2
-    assert late < 2, "a write between looking and waiting was missed"
+    assert asyncio.run(follow()) >= 0.2
