@@ -16,7 +16,7 @@ def eventually(holds: Callable[[], bool], *, seconds: float = PATIENCE, what: st
 
 def at_best(took: Callable[[], float], *, within: float, tries: int = 5) -> None:
     """One of some tries takes less than so many seconds: what is slow by itself is slow in all of them, a busy machine in a few."""
-    tried = []
+    tried: list[float] = []
     while not tried or tried[-1] >= within:
         assert len(tried) < tries, f"{tried} s, where {within:g} s would do"
         tried.append(took())
