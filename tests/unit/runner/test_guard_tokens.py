@@ -119,20 +119,20 @@ def test_a_token_that_is_not_for_this_server_now_is_refused(home: Home, name: st
     assert answer.headers["www-authenticate"].endswith(f'", {PLACE}')
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({}, id="as issued"),
-        pytest.param({"aud": RESOURCE}, id="audience as text"),
-        pytest.param({"aud": ["https://other.test", RESOURCE]}, id="several audiences"),
-        pytest.param({"nbf": now() - 10}, id="a time before"),
-        pytest.param({"iat": now() + 30}, id="a clock half a minute ahead"),
-        pytest.param({"scope": None}, id="no scopes"),
-        pytest.param({"extra": {"a": [1]}}, id="claims nobody knows"),
-    ],
-)
-def test_a_token_for_this_server_opens(home: Home, changes: dict[str, Any]) -> None:
-    assert _list(home, token(**changes)).status == 200
+OPENS: dict[str, Callable[[], dict[str, Any]]] = {
+    "as issued": dict,
+    "audience as text": lambda: {"aud": RESOURCE},
+    "several audiences": lambda: {"aud": ["https://other.test", RESOURCE]},
+    "a time before": lambda: {"nbf": now() - 10},
+    "a clock half a minute ahead": lambda: {"iat": now() + 30},
+    "no scopes": lambda: {"scope": None},
+    "claims nobody knows": lambda: {"extra": {"a": [1]}},
+}
+
+
+@pytest.mark.parametrize("name", OPENS)
+def test_a_token_for_this_server_opens(home: Home, name: str) -> None:
+    assert _list(home, token(**OPENS[name]())).status == 200
 
 
 def test_header_parameters_nobody_understands_are_ignored(home: Home) -> None:
