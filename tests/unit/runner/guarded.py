@@ -227,6 +227,11 @@ class GuardProcess:
             self.signal(signal.SIGKILL)
             self.wait()
 
+    def resident(self) -> int:
+        """How many bytes of memory it has."""
+        lines = Path(f"/proc/{self.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+
     def stop(self) -> int:
         if self.status is None:
             self.signal()

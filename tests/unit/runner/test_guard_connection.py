@@ -152,8 +152,4 @@ def test_a_client_that_does_not_read_or_says_nothing_is_given_up(tmp_path: Path,
 
 
 def test_a_guard_that_waits_takes_less_than_45_megabytes(guard: GuardProcess) -> None:
-    def resident() -> int:
-        lines = Path(f"/proc/{guard.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
-
-    eventually(lambda: resident() < 45_000_000)
+    eventually(lambda: guard.resident() < 45_000_000)

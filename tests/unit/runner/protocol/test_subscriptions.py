@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,18 +88,13 @@ def _status(client: Client) -> int:
 def test_a_stream_keeps_nothing_of_the_body_that_opened_it(start: Callable[..., GuardProcess]) -> None:
     home = Home(talking())
     guard = start(home)
-
-    def resident() -> int:
-        lines = Path(f"/proc/{guard.pid}/status").read_text().splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
-
-    before = resident()
+    before = guard.resident()
     with ExitStack() as open_streams:
         for number in range(24):
             client = Client(home.socket, bearer=token(gid=f"grt_{number // 8}"))
             params = {"notifications": EVERYTHING, "unknown": "x" * 4_000_000}
             open_streams.enter_context(modern_stream(client, "subscriptions/listen", params)).next()
-        assert resident() - before < 40_000_000
+        assert guard.resident() - before < 40_000_000
 
 
 def test_an_expired_token_ends_its_stream(person: Client) -> None:
