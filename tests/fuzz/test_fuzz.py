@@ -14,6 +14,7 @@ from tests.fuzz.cases import Place, case, honest
 from tests.fuzz.reference import read
 
 SAMPLE = 400
+SILENT = "no answer within"
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: guard\r\n"
 
 
@@ -72,14 +73,15 @@ def _echo(data: bytes, more: bytes = b"") -> bytes:
         (lambda data: _echo(data).replace(b"Content-Type", b"Content-Length: 5\r\nContent-Type"), "its length is said twice"),
         (lambda data: _echo(data, b'"at":"/opt/bmm/runner",'), "tells about its inside"),
         (lambda data: _echo(data, b'"of":"mk000000778275a04z",'), "what another client sent"),
-        (lambda _: b"", "no answer within"),
+        (lambda _: b"", SILENT),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_server_that_lies_is_found_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Callable[[bytes], bytes], words: str | None
 ) -> None:
-    monkeypatch.setattr("tests.fuzz.campaign.SECONDS", 0.3)
+    if words == SILENT:
+        monkeypatch.setattr("tests.fuzz.campaign.SECONDS", 0.3)
 
     async def found() -> str | None:
         async with lying(tmp_path / "s", answer) as path:
