@@ -7,7 +7,6 @@ import pytest
 from bmm.builds.trial import try_out
 from bmm.core.tool_list import Tokens, ToolList, about
 from bmm.errors import TrialFailed
-from tests.unit.runner.conftest import start as start
 from tests.unit.runner.guarded import GuardProcess, Home, http_tool, spec
 
 MANY = [http_tool(f"tool_{number}") for number in range(60)]

@@ -13,7 +13,7 @@ from collections.abc import Callable
 import pytest
 
 from bmm.egress.rules import EgressEntry, EgressRules, write_rules
-from tests.unit.egress.conftest import Gateway, Upstream
+from tests.unit.egress.gateways import Gateway, Upstream
 from tests.waiting import eventually
 
 Start = Callable[..., Upstream]

@@ -1,4 +1,4 @@
-"""A running holder for the tests of addresses, and a database."""
+"""A running holder for the tests of addresses, and a running gateway for those of what containers are given."""
 
 import shutil
 import tempfile
@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bmm.store.db import Store
+from tests.unit.egress.conftest import gateway as gateway
 from tests.unit.servers.holding import Running
-from tests.unit.store import rows
 
 
 @pytest.fixture
@@ -22,12 +21,3 @@ def holder() -> Iterator[Running]:
     output = (run / "log").read_text()
     shutil.rmtree(run)
     assert output == ""
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """With one organisation."""
-    one = Store(tmp_path / "bmm.db")
-    rows.organisation(one)
-    yield one
-    one.close()

@@ -13,11 +13,10 @@ from bmm.servers.material import Materials, Trust
 from bmm.store.db import Store
 from bmm.vault import Vault
 from runner.contract import AllowedHost, HttpTool, SecretNeed, ServerSpec
-from tests.unit.egress.conftest import Gateway, gateway
+from tests.unit.egress.gateways import Gateway
 from tests.unit.store import rows
 
 TOOL = HttpTool(name="ping", description="Ping", input_schema={"type": "object"}, method="GET", server="https://shop.test", path="/")
-__all__ = ["gateway"]
 
 
 def materials(store: Store, egress: Gateway, *, master: bytes = b"m" * 32) -> Materials:

@@ -1,6 +1,5 @@
 """What a container's policy says: the owner's choice, else the appliance's."""
 
-
 import msgspec
 import pytest
 
@@ -13,10 +12,9 @@ from bmm.servers.material import Materials, Trust
 from bmm.store.db import Store
 from bmm.vault import Vault
 from runner.contract import Manifest, Policy
-from tests.unit.egress.conftest import Gateway, gateway
+from tests.unit.egress.gateways import Gateway
 from tests.unit.store import rows
 
-__all__ = ["gateway"]
 MANIFEST = Manifest(server_id="s", slug="shop", title="S", version=1, bundle="b", issuer="i", resource="r", metadata_url="m")
 
 

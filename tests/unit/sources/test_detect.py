@@ -1,5 +1,7 @@
 """What stands in a prompt already is found, whole and with nothing around it, and what is shown of it holds no credential."""
 
+import time
+
 import pytest
 
 from bmm.sources.detect import found_in, shown, suggestions, without

@@ -7,7 +7,6 @@ import pytest
 
 from bmm.builds.contract.asking import OUTCOME, NoAnswer, call, line_of
 from bmm.core.stand_in import stand_in, without_stand_ins
-from tests.unit.runner.conftest import start as start
 from tests.unit.runner.guarded import Client, GuardProcess, http_tool
 
 
