@@ -9,13 +9,14 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import coded, contest, document, drafting, load, process, report, sites, starts
-from benchmarks.contest import Added, Contestant, Disturbed, Scenario
+from benchmarks.contest import Added, Contestant, Disturbed, Measured, Scenario
 from benchmarks.document import Ask
 from benchmarks.sites import Site, Upstream
 from msgspec import Struct
@@ -76,6 +77,23 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
+def compete(
+    stand: Stand,
+    scenarios: Sequence[Scenario],
+    between: Sequence[Site],
+    token: str,
+    options: argparse.Namespace,
+    *,
+    eras: Sequence[str] = document.ERAS,
+    bare: Site | None = None,
+) -> list[Measured]:
+    """Every scenario on each of the sites, in these revisions of the protocol."""
+    contestants = [Contestant(site=site, era=era) for era in eras for site in between]
+    return contest.run(
+        scenarios, contestants, bare=bare, token=token, api=stand.api, seconds=options.seconds, rounds=options.rounds, folder=stand.data
+    )
+
+
 def measure_deploy(stand: Stand, held: ExitStack, _: argparse.Namespace) -> None:
     """From the command to the first answer, and from the start of a container or process to the first answer."""
     deploys = []
@@ -106,16 +124,7 @@ def measure_http(stand: Stand, held: ExitStack, options: argparse.Namespace) -> 
         sites.check(site, deployed.token, stand.api)
     idle = {site.name: process.memory(site.pids["server"]) for site in (bmm, fastmcp)}
     sites.lift_limit(stand.box, "bench", deployed.token, document.call(document.LEGACY))
-    found = contest.run(
-        SCENARIOS,
-        [Contestant(site=site, era=era) for era in document.ERAS for site in (bmm, fastmcp)],
-        bare=bare,
-        token=deployed.token,
-        api=stand.api,
-        seconds=options.seconds,
-        rounds=options.rounds,
-        folder=stand.data,
-    )
+    found = compete(stand, SCENARIOS, (bmm, fastmcp), deployed.token, options, bare=bare)
     say(report.loads(found, (FASTMCP,)))
     say(report.processor(found))
     loaded = {site.name: process.memory(site.pids["server"]) for site in (bmm, fastmcp)}
@@ -136,16 +145,7 @@ def measure_echo(stand: Stand, held: ExitStack, options: argparse.Namespace) -> 
         contestants.append(Site(name=name, url=f"{stand.origin}/s/echo{number}/mcp", pids={"server": pid, "caddy": stand.caddy}))
     for site in contestants:
         sites.check_echo(site, deployed.token, checks_tokens=site.name != CEILING)
-    found = contest.run(
-        ECHO,
-        [Contestant(site=site, era=era) for era in document.ERAS for site in contestants],
-        bare=None,
-        token=deployed.token,
-        api=stand.api,
-        seconds=options.seconds,
-        rounds=options.rounds,
-        folder=stand.data,
-    )
+    found = compete(stand, ECHO, contestants, deployed.token, options)
     say(report.loads(found, (FASTMCP, SDK, CEILING)))
     say(report.processor(found))
     halves = contest.half_loads(found, reference=FASTMCP, token=deployed.token, seconds=PACED_SECONDS, connections=16)
@@ -167,16 +167,7 @@ def measure_worker(stand: Stand, held: ExitStack, options: argparse.Namespace) -
     deployed = sites.deploy(stand.box, "echoes", coded.echoes(), coded.worker_echo(document.MODERN))
     sites.lift_limit(stand.box, "echoes", deployed.token, document.echo(document.MODERN))
     site = Site(name="bmm", url=deployed.url, pids=sites.appliance_pids(stand.box, "echoes"))
-    found = contest.run(
-        ECHOES,
-        [Contestant(site=site, era=document.MODERN)],
-        bare=None,
-        token=deployed.token,
-        api=stand.api,
-        seconds=options.seconds,
-        rounds=options.rounds,
-        folder=stand.data,
-    )
+    found = compete(stand, ECHOES, [site], deployed.token, options, eras=(document.MODERN,))
     say(report.loads(found, ()))
     rate = min(one.load.rate for one in found if one.scenario.connections == 16) / 2
     same_rate = {
@@ -202,16 +193,7 @@ def measure_sql(stand: Stand, held: ExitStack, options: argparse.Namespace) -> N
     bmm = Site(name="bmm", url=deployed.url, pids=sites.appliance_pids(stand.box, "sql"))
     fastmcp = Site(name=FASTMCP, url=f"{stand.origin}/s/sql/mcp", pids={"server": pid, "caddy": stand.caddy})
     coded.check((bmm, fastmcp), deployed.token)
-    found = contest.run(
-        QUERIES,
-        [Contestant(site=site, era=era) for era in document.ERAS for site in (bmm, fastmcp)],
-        bare=None,
-        token=deployed.token,
-        api=stand.api,
-        seconds=options.seconds,
-        rounds=options.rounds,
-        folder=stand.data,
-    )
+    found = compete(stand, QUERIES, (bmm, fastmcp), deployed.token, options)
     say(report.loads(found, (FASTMCP,)))
     say(report.processor(found))
     none_failed(stand.box, "sql")
