@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tests.real.appliance import free_port
 from tests.real.authority import Authority
+from tests.waiting import eventually
 
 PASSWORD = "a secret: '\\ €"
 
@@ -32,6 +33,14 @@ class Postgres:
 
     def stop(self, mode: str = "fast") -> None:
         self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", "20", "stop")
+
+    def change(self, **settings: str) -> None:
+        """Change settings of the running server; who connects afterwards meets them."""
+        before = self.sql("SELECT pg_conf_load_time()")
+        for name, value in settings.items():
+            self.sql(f"ALTER SYSTEM SET {name} = '{value}'")
+        self.sql("SELECT pg_reload_conf()")
+        eventually(lambda: self.sql("SELECT pg_conf_load_time()") != before)
 
     def sql(self, text: str, *, database: str = "postgres") -> str:
         """What psql prints, as the superuser."""

@@ -3,10 +3,8 @@
 import json
 import signal
 import tempfile
-import threading
-import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,19 @@ import pytest
 from tests.real.appliance import Box
 from tests.real.authority import Authority
 from tests.real.mariadb import PASSWORD, MariaDb
-from tests.real.sql_server import Asked, spec, tool
+from tests.real.sql_server import (
+    Asked,
+    at_most_four_at_once,
+    cut_at_the_limits,
+    refused_before_anything_is_built,
+    spec,
+    tool,
+    untrusted,
+    vouched,
+    without_tls,
+    wrong_password,
+)
+from tests.waiting import at_best
 
 TABLES = r"""
 CREATE DATABASE shop CHARACTER SET utf8mb4; USE shop;
@@ -31,9 +41,10 @@ DELIMITER ;
 CREATE USER reader IDENTIFIED BY 'a secret: \'\\ x'; GRANT ALL PRIVILEGES ON *.* TO reader;
 """
 NAME = {"name": {"type": "string"}}
+FIND = tool("find", "SELECT id, name FROM things WHERE name = :name -- :not this\n AND ':nor' <> name", properties=NAME)
 TOOLS = (
     tool("all_things", "SELECT * FROM things ORDER BY id;"),
-    tool("find", "SELECT id, name FROM things WHERE name = :name -- :not this\n AND ':nor' <> name", properties=NAME),
+    FIND,
     tool("echo", "SELECT :text AS text, :n AS n", properties={"text": {"type": "string"}, "n": {"type": "number"}}),
     tool("page", "SELECT id FROM things ORDER BY id LIMIT :limit", properties={"limit": {"type": "integer", "default": 1}}),
     tool("million", "SELECT seq AS n FROM seq_1_to_1000000"),
@@ -65,21 +76,13 @@ def maria(authority: Authority) -> Iterator[MariaDb]:
         one.stop(signal.SIGKILL)
 
 
-def entry(maria: MariaDb, authority: Authority, **more: Any) -> dict[str, Any]:
-    one = {"kind": "mysql", "host": maria.host, "port": maria.port, "database": "shop", "user": "reader", "trust": authority.pem}
-    return {**one, **more}
+def entry(maria: MariaDb, authority: Authority) -> dict[str, Any]:
+    return {"kind": "mysql", "host": maria.host, "port": maria.port, "database": "shop", "user": "reader", "trust": authority.pem}
 
 
 @pytest.fixture(scope="module")
 def box(box: Box, maria: MariaDb) -> Box:
-    """The appliance again, with an operator who vouches for the database's address and allows it without TLS."""
-    box.stop()
-    exceptions, plain = (json.loads(box.environ[name]) for name in ("BMM_EGRESS_EXCEPTIONS", "BMM_EGRESS_PLAIN_HTTP"))
-    place = f"{maria.host}:{maria.port}"
-    box.environ["BMM_EGRESS_EXCEPTIONS"] = json.dumps(exceptions | {place: "127.0.0.1"})
-    box.environ["BMM_EGRESS_PLAIN_HTTP"] = json.dumps([*plain, place])
-    box.serve()
-    return box
+    return vouched(box, f"{maria.host}:{maria.port}")
 
 
 @pytest.fixture(scope="module")
@@ -119,10 +122,7 @@ def test_a_tool_that_reads_cannot_write(server: Asked, maria: MariaDb) -> None:
      "SET SESSION TRANSACTION READ WRITE", "DELETE FROM things", "LOAD DATA INFILE 'x' INTO TABLE things", "CALL burn()", "SELECT 'it\\'; DROP TABLE things"],
 )  # fmt: skip
 def test_such_a_query_is_refused_before_anything_is_built(box: Box, maria: MariaDb, authority: Authority, query: str) -> None:
-    document = json.dumps(spec(entry(maria, authority), tool("x", query))).encode()
-    refused = box.bmm("deploy", "-", "--slug", "never", stdin=document, check=False)
-    assert refused.returncode == 2
-    assert "/tools/0/query" in refused.stderr
+    refused_before_anything_is_built(box, entry(maria, authority), query)
 
 
 def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, maria: MariaDb) -> None:
@@ -134,41 +134,18 @@ def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, maria: Mari
 
 
 def test_many_rows_are_cut_at_the_limits_and_the_answer_says_so(server: Asked) -> None:
-    for name in ("million", "limited", "million"):
-        began = time.monotonic()
-        result = server.result(name)
-        assert time.monotonic() - began < 5
-        assert (len(result["structuredContent"]["rows"]), result["structuredContent"]["truncated"]) == (200, True)
-    assert "more than 16 MiB" in server.error("huge")
-    assert server.rows("find", name="one")
+    cut_at_the_limits(server, "million", "limited", "million")
 
 
 def test_a_slow_query_is_stopped_in_the_database_too(server: Asked, maria: MariaDb) -> None:
     for name in ("slow", "nap_and_insert"):
-        began = time.monotonic()
-        assert "too long" in server.error(name) or "did not answer" in server.error(name)
-        assert time.monotonic() - began < 6
+        at_best(partial(server.stopped_after, name, "too long", "did not answer"), within=6)
     assert maria.sql("SELECT count(*) FROM information_schema.processlist WHERE info LIKE '%sleep(_0)%' AND info NOT LIKE '%processlist%'") == "0"
     assert maria.sql("SELECT count(*) FROM shop.things WHERE id = 7") == "0"
 
 
 def test_no_more_than_four_connections_serve_many_calls_at_once(server: Asked, maria: MariaDb) -> None:
-    most = 0
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not done.is_set():
-            most = max(most, int(maria.sql("SELECT count(*) FROM information_schema.processlist WHERE user = 'reader'")))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with ThreadPoolExecutor(8) as calls:
-        found = list(calls.map(lambda n: server.rows("nap", n=n)[0]["n"], range(8)))
-    done.set()
-    watcher.join()
-    assert found == list(range(8))
-    assert most == 4
+    at_most_four_at_once(server, lambda: int(maria.sql("SELECT count(*) FROM information_schema.processlist WHERE user = 'reader'")))
 
 
 def test_a_restart_of_the_database_costs_no_call_that_reads(server: Asked, maria: MariaDb) -> None:
@@ -184,16 +161,12 @@ def test_a_restart_of_the_database_costs_no_call_that_reads(server: Asked, maria
 
 def test_a_wrong_query_password_or_certificate_is_told_without_places_and_names(box: Box, server: Asked, maria: MariaDb, authority: Authority) -> None:
     assert "nothing_here' doesn't exist" in server.error("wrong")
-    wrong = Asked(box, "wrong-my", spec(entry(maria, authority), TOOLS[1]), "not it").error("find", name="one")
-    assert "user or password" in wrong
-    assert not any(word in wrong for word in ("reader", "127.0.0.1", "not it", str(maria.port)))
-    stranger = Asked(box, "stranger-my", spec(entry(maria, authority, trust=Authority().pem), TOOLS[1]), PASSWORD)
-    assert "certificate is not trusted" in stranger.error("find", name="one")
+    wrong_password(box, "wrong-my", entry(maria, authority), FIND)
+    untrusted(box, "stranger-my", entry(maria, authority), FIND, PASSWORD, trust=Authority().pem)
 
 
 def test_without_tls_where_the_operator_allows_it(box: Box, maria: MariaDb, authority: Authority) -> None:
-    document = spec(entry(maria, authority, tls="off", trust=""), TOOLS[1], plain=True)
-    assert Asked(box, "plain-my", document, PASSWORD).rows("find", name="one")
+    without_tls(box, "plain-my", entry(maria, authority), FIND, PASSWORD)
 
 
 def test_a_database_compiles_to_tools_that_work(box: Box, maria: MariaDb, authority: Authority, tmp_path: Path) -> None:
@@ -232,7 +205,7 @@ def test_a_database_compiles_to_tools_that_work(box: Box, maria: MariaDb, author
 
 
 def test_a_database_that_offers_no_tls_is_not_asked_without(box: Box, maria: MariaDb, authority: Authority) -> None:
-    bare = Asked(box, "bare-my", spec(entry(maria, authority), TOOLS[1]), PASSWORD)
+    bare = Asked(box, "bare-my", spec(entry(maria, authority), FIND), PASSWORD)
     maria.stop()
     maria.start(tls=False)
     assert "does not speak TLS" in bare.error("find", name="one")

@@ -20,13 +20,26 @@ from tests.real.appliance import Box, call
 from tests.real.authority import Authority
 from tests.real.postgres import PASSWORD, Postgres
 from tests.real.postgres_tables import ODD, SHOP, TABLES
-from tests.real.sql_server import Asked, spec, tool
+from tests.real.sql_server import (
+    Asked,
+    at_most_four_at_once,
+    cut_at_the_limits,
+    refused_before_anything_is_built,
+    spec,
+    tool,
+    untrusted,
+    vouched,
+    without_tls,
+    wrong_password,
+)
+from tests.waiting import at_best, eventually
 
 NAME = {"name": {"type": "string"}}
 COLUMNS = {"id": {"type": ["integer", "string"]}, "name": {"type": "string"}, "price": {"type": "number"}, "mood": {"type": "string"}}
+FIND = tool("find", "SELECT id, name FROM things WHERE name = :name -- :not this\n AND ':nor' <> name", properties=NAME)
 TOOLS = (
     tool("all_things", "SELECT * FROM things ORDER BY id;"),
-    tool("find", "SELECT id, name FROM things WHERE name = :name -- :not this\n AND ':nor' <> name", properties=NAME),
+    FIND,
     tool("by_id", "SELECT name FROM things WHERE id = :id::bigint", properties={"id": COLUMNS["id"]}),
     tool("made", "SELECT name FROM things WHERE made = :day AND (mood = :mood OR :mood IS NULL)",
          properties={"day": {"type": "string"}, "mood": {"type": "string"}}),
@@ -67,21 +80,13 @@ def postgres(authority: Authority) -> Iterator[Postgres]:
         one.stop("immediate")
 
 
-def entry(postgres: Postgres, authority: Authority, **more: Any) -> dict[str, Any]:
-    one = {"kind": "postgresql", "host": postgres.host, "port": postgres.port, "database": "postgres", "user": "admin", "trust": authority.pem}
-    return {**one, **more}
+def entry(postgres: Postgres, authority: Authority) -> dict[str, Any]:
+    return {"kind": "postgresql", "host": postgres.host, "port": postgres.port, "database": "postgres", "user": "admin", "trust": authority.pem}
 
 
 @pytest.fixture(scope="module")
 def box(box: Box, postgres: Postgres) -> Box:
-    """The appliance again, with an operator who vouches for the database's address and allows it without TLS."""
-    box.stop()
-    exceptions, plain = (json.loads(box.environ[name]) for name in ("BMM_EGRESS_EXCEPTIONS", "BMM_EGRESS_PLAIN_HTTP"))
-    place = f"{postgres.host}:{postgres.port}"
-    box.environ["BMM_EGRESS_EXCEPTIONS"] = json.dumps(exceptions | {place: "127.0.0.1", f"misnamed.test:{postgres.port}": "127.0.0.1"})
-    box.environ["BMM_EGRESS_PLAIN_HTTP"] = json.dumps([*plain, place])
-    box.serve()
-    return box
+    return vouched(box, f"{postgres.host}:{postgres.port}", f"misnamed.test:{postgres.port}")
 
 
 @pytest.fixture(scope="module")
@@ -149,10 +154,7 @@ def test_what_a_query_sets_ends_with_it(server: Asked) -> None:
      "SELECT :unknown::text", "SELECT $1", "DO $$ BEGIN END $$", "CALL burn()", "SELECT 'no end"],
 )  # fmt: skip
 def test_such_a_query_is_refused_before_anything_is_built(box: Box, postgres: Postgres, authority: Authority, query: str) -> None:
-    document = json.dumps(spec(entry(postgres, authority), tool("x", query))).encode()
-    refused = box.bmm("deploy", "-", "--slug", "never", stdin=document, check=False)
-    assert refused.returncode == 2
-    assert "/tools/0/query" in refused.stderr
+    refused_before_anything_is_built(box, entry(postgres, authority), query)
 
 
 def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, postgres: Postgres) -> None:
@@ -166,41 +168,18 @@ def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, postgres: P
 
 
 def test_many_rows_are_cut_at_the_limits_and_the_answer_says_so(server: Asked) -> None:
-    began = time.monotonic()
-    result = server.result("million")
-    assert time.monotonic() - began < 5
-    assert len(result["structuredContent"]["rows"]) == 200
-    assert result["structuredContent"]["truncated"] is True
-    assert "first 200 rows" in result["content"][1]["text"]
+    cut_at_the_limits(server, "million")
     assert len(server.rows("few")) == 5
-    assert "more than 16 MiB" in server.error("huge")
-    assert server.rows("find", name="one"), "the next call has a session again"
 
 
 def test_a_slow_query_is_stopped_in_the_database_too(server: Asked, postgres: Postgres) -> None:
-    began = time.monotonic()
-    assert "too long" in server.error("slow")
-    assert time.monotonic() - began < 3
+    at_best(lambda: server.stopped_after("slow", "too long"), within=3)
     assert postgres.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()") == "0"
 
 
 def test_no_more_than_four_connections_serve_many_calls_at_once(server: Asked, postgres: Postgres) -> None:
-    most = 0
-    done = threading.Event()
-
-    def watch() -> None:
-        nonlocal most
-        while not done.is_set():
-            most = max(most, int(postgres.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'admin' AND query LIKE '%pg_sleep%'")) - 1)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    with ThreadPoolExecutor(8) as calls:
-        found = list(calls.map(lambda n: server.rows("nap", n=n)[0]["n"], range(8)))
-    done.set()
-    watcher.join()
-    assert found == list(range(8))
-    assert most == 4
+    running = "SELECT count(*) - 1 FROM pg_stat_activity WHERE usename = 'admin' AND query LIKE '%pg_sleep%'"  # this one is among them
+    at_most_four_at_once(server, lambda: int(postgres.sql(running)))
 
 
 def test_a_restart_of_the_database_costs_no_call_that_reads(server: Asked, postgres: Postgres) -> None:
@@ -218,23 +197,28 @@ def test_a_restart_under_load_costs_calls_an_answer_that_says_so_and_nothing_mor
     ended = threading.Event()
     tokens = [box.token("pg") for _ in range(5)]  # the calls of one grant are limited by the minute
 
-    def ask(token: str) -> list[str]:
-        found = []
+    said: list[str] = []
+
+    def ask(token: str) -> None:
         while not ended.wait(0.03):
             result = call(server.url, token, "find", name="one")
-            found.append(result["content"][0]["text"] if result.get("isError") else "")
-        return found
+            said.append(result["content"][0]["text"] if result.get("isError") else "")
+
+    def answers_more() -> None:
+        before = said.count("")
+        eventually(lambda: said.count("") > before + 10)
 
     with ThreadPoolExecutor(5) as calls:
         asking = calls.map(ask, tokens)
-        time.sleep(0.5)
-        postgres.stop("immediate")
-        time.sleep(0.3)
-        postgres.start()
-        time.sleep(0.5)
-        ended.set()
-        said = [each for one in asking for each in one]
-    assert said.count("") > 10
+        try:
+            answers_more()
+            postgres.stop("immediate")
+            time.sleep(0.3)
+            postgres.start()
+            answers_more()
+        finally:
+            ended.set()
+        assert list(asking) == [None] * 5
     known = ("does not answer", "does not accept connections", "takes no more connections", "connection to the database broke", "shutting down")
     assert not [each for each in said if each and not any(words in each for words in known)]
     assert all(server.rows("find", name="one") for _ in range(5))
@@ -243,38 +227,28 @@ def test_a_restart_under_load_costs_calls_an_answer_that_says_so_and_nothing_mor
 def test_a_wrong_query_or_password_is_told_without_places_and_names(box: Box, server: Asked, postgres: Postgres, authority: Authority) -> None:
     assert 'relation "nothing_here" does not exist' in server.error("wrong")
     assert "could not determine data type of parameter :what" in server.error("untyped")
-    wrong = Asked(box, "wrong", spec(entry(postgres, authority), TOOLS[1]), "not it")
-    error = wrong.error("find", name="one")
-    assert "user or password" in error
-    assert not any(word in error for word in ("admin", "127.0.0.1", "not it", str(postgres.port)))
+    wrong_password(box, "wrong", entry(postgres, authority), FIND)
 
 
 def test_a_certificate_must_be_trusted_and_made_out_for_the_name(box: Box, postgres: Postgres, authority: Authority) -> None:
-    stranger = Asked(box, "stranger", spec(entry(postgres, authority, trust=Authority().pem), TOOLS[1]), PASSWORD)
-    assert "certificate is not trusted" in stranger.error("find", name="one")
-    system = Asked(box, "public-trust", spec(entry(postgres, authority, trust=""), TOOLS[1]), PASSWORD)
-    assert "certificate is not trusted" in system.error("find", name="one")
-    misnamed = Asked(box, "misnamed", spec(entry(postgres, authority, host="misnamed.test"), TOOLS[1]), PASSWORD)
+    untrusted(box, "stranger", entry(postgres, authority), FIND, PASSWORD, trust=Authority().pem)
+    untrusted(box, "public-trust", entry(postgres, authority), FIND, PASSWORD, trust="")
+    misnamed = Asked(box, "misnamed", spec(entry(postgres, authority) | {"host": "misnamed.test"}, FIND), PASSWORD)
     assert "ostname mismatch" in misnamed.error("find", name="one")
 
 
 def test_a_certificate_that_has_expired_is_not_taken(box: Box, server: Asked, postgres: Postgres, authority: Authority, tmp_path: Path) -> None:
-    late = Asked(box, "late", spec(entry(postgres, authority), TOOLS[1]), PASSWORD)
+    late = Asked(box, "late", spec(entry(postgres, authority), FIND), PASSWORD)
     certificate, key = authority.issue(tmp_path, postgres.host, hours=-1)
-    old = postgres.sql("SHOW ssl_cert_file"), postgres.sql("SHOW ssl_key_file")
-    for files in ((certificate, key), old):
-        postgres.sql(f"ALTER SYSTEM SET ssl_cert_file = '{files[0]}'")
-        postgres.sql(f"ALTER SYSTEM SET ssl_key_file = '{files[1]}'")
-        postgres.sql("SELECT pg_reload_conf()")
-        time.sleep(0.3)
-        if files != old:
-            assert "expired" in late.error("find", name="one")
+    old = {name: postgres.sql(f"SHOW {name}") for name in ("ssl_cert_file", "ssl_key_file")}
+    postgres.change(ssl_cert_file=str(certificate), ssl_key_file=str(key))
+    assert "expired" in late.error("find", name="one")
+    postgres.change(**old)
     assert late.rows("find", name="one")
 
 
 def test_without_tls_only_where_the_operator_allows_it(box: Box, postgres: Postgres, authority: Authority) -> None:
-    document = spec(entry(postgres, authority, tls="off", trust=""), TOOLS[1], plain=True)
-    assert Asked(box, "plain", document, PASSWORD).rows("find", name="one")
+    document = without_tls(box, "plain", entry(postgres, authority), FIND, PASSWORD)
     document["databases"][0]["host"] = document["hosts"][0]["name"] = "other.test"
     refused = box.bmm("deploy", "-", "--slug", "plain", stdin=json.dumps(document).encode(), check=False)
     assert "egress_plain_http" in refused.stderr
@@ -354,12 +328,18 @@ def test_of_hundreds_of_tables_the_most_telling_are_chosen(box: Box, postgres: P
     tables = ";".join(f"CREATE TABLE many.t{n} (id int PRIMARY KEY, hub int REFERENCES many.hub)" for n in range(400))
     postgres.sql(f"CREATE SCHEMA many; CREATE TABLE many.hub (id int PRIMARY KEY); {tables}")
     (tmp_path / "trust.pem").write_text(authority.pem)
-    began = time.monotonic()
-    found = box.bmm(
+    words = (
         "compile", "database", f"postgresql://admin:{quote(PASSWORD, safe='')}@127.0.0.1:{postgres.port}/postgres", "--schema", "many",
         "--known-as", postgres.host, "--trust", str(tmp_path / "trust.pem"),
     )  # fmt: skip
-    assert time.monotonic() - began < 10
+
+    def took() -> float:
+        began = time.monotonic()
+        box.bmm(*words)
+        return time.monotonic() - began
+
+    at_best(took, within=10)
+    found = box.bmm(*words)
     names = [each["name"] for each in json.loads(found.stdout)["tools"]]
     assert "get_hub" in names
     assert len([name for name in names if name.startswith("search_")]) == 20
@@ -369,10 +349,8 @@ def test_of_hundreds_of_tables_the_most_telling_are_chosen(box: Box, postgres: P
 
 
 def test_a_database_that_offers_no_tls_is_not_asked_without(box: Box, postgres: Postgres, authority: Authority) -> None:
-    bare = Asked(box, "bare", spec(entry(postgres, authority), TOOLS[1]), PASSWORD)
-    postgres.sql("ALTER SYSTEM SET ssl = off")
-    postgres.sql("SELECT pg_reload_conf()")
+    bare = Asked(box, "bare", spec(entry(postgres, authority), FIND), PASSWORD)
+    postgres.change(ssl="off")
     assert "does not speak TLS" in bare.error("find", name="one")
-    postgres.sql("ALTER SYSTEM SET ssl = on")
-    postgres.sql("SELECT pg_reload_conf()")
+    postgres.change(ssl="on")
     assert bare.rows("find", name="one")

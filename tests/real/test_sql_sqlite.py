@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import pytest
 
 from tests.real.appliance import Box
 from tests.real.sql_server import Asked, tool
+from tests.waiting import at_best
 
 QUERIES = {
     "million": "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n LIMIT 1000000) SELECT n FROM n",
@@ -43,7 +43,7 @@ def server(box: Box, folder: Path) -> Asked:
     document: dict[str, Any] = json.loads(found.stdout)
     assert document["databases"] == [{"name": "main", "kind": "sqlite", "file": str(folder / "shop.db")}]
     document["databases"][0]["file"] = "shop.db"
-    document["tools"] += [tool(name, query, timeout=2) for name, query in QUERIES.items()]
+    document["tools"] += [tool(name, query, timeout=2 if name in ("slow", "sorted") else 30) for name, query in QUERIES.items()]
     (folder / "shop.json").write_text(json.dumps(document))
     return Asked.from_file(box, "lite", folder / "shop.json")
 
@@ -61,9 +61,7 @@ def test_the_proposed_tools_work(server: Asked) -> None:
 def test_limits_hold(server: Asked) -> None:
     result = server.result("million")
     assert (len(result["structuredContent"]["rows"]), result["structuredContent"]["truncated"]) == (200, True)
-    began = time.monotonic()
-    assert "too long" in server.error("slow")
-    assert time.monotonic() - began < 4
+    at_best(lambda: server.stopped_after("slow", "too long"), within=4)
     assert "more memory" in server.error("huge")
     error = server.error("sorted")
     assert any(words in error for words in ("more memory", "too long", "did not answer")), error
