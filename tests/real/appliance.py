@@ -2,11 +2,15 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -140,6 +144,22 @@ class Box:
             return False
 
 
+@contextmanager
+def installed(shop_port: int) -> Iterator[Box]:
+    """An appliance that is not started yet, in folders that are gone afterwards with everything that ran in them."""
+    # Socket paths are limited to 107 bytes, so not pytest's own folder.
+    run = Path(tempfile.mkdtemp(prefix="t", dir=os.environ["XDG_RUNTIME_DIR"]))
+    data = Path(tempfile.mkdtemp(prefix="bmm-test-"))
+    box = Box(data, run, shop_port)
+    try:
+        yield box
+    finally:
+        box.down()
+        assert not (data / "install-id").exists() or box.containers() == []
+        shutil.rmtree(run, ignore_errors=True)
+        shutil.rmtree(data, ignore_errors=True)
+
+
 def rpc(url: str, token: str | None, method: str, params: dict[str, Any] | None = None, *, seconds: float = 40) -> httpx2.Response:
     """One JSON-RPC request of the 2025 era."""
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
@@ -157,4 +177,4 @@ def call(url: str, token: str, tool: str, /, **arguments: object) -> dict[str, A
     return result
 
 
-__all__ = ["KEY", "ROOT", "Box", "Memory", "call", "free_port", "rpc"]
+__all__ = ["KEY", "ROOT", "Box", "Memory", "call", "free_port", "installed", "rpc"]

@@ -4,13 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.real.appliance import KEY, ROOT, Box, free_port
+from tests.real.appliance import KEY, ROOT, Box, free_port, installed
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +37,7 @@ def shop_port(components: None) -> Iterator[int]:
 @pytest.fixture(scope="module")
 def box(shop_port: int) -> Iterator[Box]:
     """A running appliance that the tests of one module share."""
-    with _box(shop_port) as one:
+    with installed(shop_port) as one:
         one.serve()
         yield one
 
@@ -46,24 +45,5 @@ def box(shop_port: int) -> Iterator[Box]:
 @pytest.fixture
 def fresh_box(shop_port: int) -> Iterator[Box]:
     """An appliance of this test's own, not started yet."""
-    with _box(shop_port) as one:
+    with installed(shop_port) as one:
         yield one
-
-
-class _box:
-    """Folders that are gone afterwards, with everything that ran in them."""
-
-    def __init__(self, shop_port: int) -> None:
-        # Socket paths are limited to 107 bytes, so not pytest's own folder.
-        self._run = Path(tempfile.mkdtemp(prefix="t", dir=os.environ["XDG_RUNTIME_DIR"]))
-        self._data = Path(tempfile.mkdtemp(prefix="bmm-test-"))
-        self._box = Box(self._data, self._run, shop_port)
-
-    def __enter__(self) -> Box:
-        return self._box
-
-    def __exit__(self, *_: object) -> None:
-        self._box.down()
-        assert self._box.containers() == [] if (self._data / "install-id").exists() else True
-        shutil.rmtree(self._run, ignore_errors=True)
-        shutil.rmtree(self._data, ignore_errors=True)

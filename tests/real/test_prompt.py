@@ -27,10 +27,9 @@ from bmm.core.build import Build
 from bmm.core.draft import Draft, Wish
 from bmm.http.shapes import Accepted, DraftAccepted, DraftShown
 from bmm.servers import detached
-from tests.model_server import KEY, ModelServer, failing, submitting
+from tests.model_server import KEY, ModelServer, failing, submitting, submitting_by_tool
 from tests.real.appliance import KEY as SHOP_KEY
-from tests.real.appliance import ROOT, Box, call
-from tests.real.conftest import _box
+from tests.real.appliance import ROOT, Box, call, installed
 
 PROMPT = "List the products of the shop"
 
@@ -44,7 +43,7 @@ def model() -> Iterator[ModelServer]:
 @pytest.fixture(scope="module")
 def drafting(shop_port: int, model: ModelServer) -> Iterator[Box]:
     """An appliance whose model is the test's."""
-    with _box(shop_port) as one:
+    with installed(shop_port) as one:
         one.environ |= {"BMM_MODEL_KEY": KEY, "BMM_MODEL_BASE_URL": model.url}
         one.serve()
         yield one
@@ -197,7 +196,8 @@ def test_who_leaves_the_plan_builds_nothing_and_can_come_back(drafting: Box, mod
 
 def test_a_kill_while_the_model_answers_loses_nothing_and_pays_nothing_unasked(drafting: Box, model: ModelServer) -> None:
     spec = drafting.spec("listProducts", "getProduct")
-    model.then(submitting(spec, piece=40, delay=0.05))
+    reply, _ = submitting_by_tool(spec, seconds=60)  # it says nothing more after the first tool
+    model.then(reply)
     asked = len(model.requests)
     command = (sys.executable, "-m", "bmm", "new", PROMPT, "--slug", "killed")
     with subprocess.Popen(command, env=drafting.environ, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL) as new:
