@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.real.appliance import Box, call
+from tests.waiting import at_best
 
 
 def complaint(box: Box, *words: str, stdin: bytes = b"") -> str:
@@ -76,11 +77,16 @@ def test_an_upstream_that_misbehaves_is_a_tool_error_a_model_can_act_on(odd: tup
 
 
 def test_a_slow_upstream_ends_within_30_seconds(odd: tuple[str, str]) -> None:
-    begun = time.monotonic()
-    result = call(*odd, "oddSlow")
-    assert result["isError"]
-    assert "30 s" in result["content"][0]["text"]
-    assert 25 < time.monotonic() - begun < 33
+    def took() -> float:
+        begun = time.monotonic()
+        result = call(*odd, "oddSlow")
+        assert result["isError"]
+        assert "30 s" in result["content"][0]["text"]
+        seconds = time.monotonic() - begun
+        assert seconds > 25
+        return seconds
+
+    at_best(took, within=33, tries=2)
 
 
 @pytest.mark.parametrize("host", ["gone.test", "private.test"])

@@ -8,6 +8,7 @@ import pytest
 
 from tests.real.appliance import Box, call
 from tests.unit.runner.attacks import HOLD, MISBEHAVIOURS, REFUSED, attack_code, python_tool
+from tests.waiting import at_best
 
 LOOK = """
 import os
@@ -62,9 +63,13 @@ def served(box: Box) -> Served:
 
 def other_answers_at_once(served: Served) -> None:
     token = served.box.token("coded")
-    began = time.monotonic()
-    assert call(served.url, token, "other")["content"][0]["text"] == "mine"
-    assert time.monotonic() - began < 2
+
+    def took() -> float:
+        began = time.monotonic()
+        assert call(served.url, token, "other")["content"][0]["text"] == "mine"
+        return time.monotonic() - began
+
+    at_best(took, within=2)
 
 
 @pytest.mark.parametrize("number", range(len(REFUSED)), ids=[each.name for each in REFUSED])
