@@ -86,6 +86,19 @@ def test_tls_goes_through_end_to_end(gateway: Gateway, upstream: Start, server_t
             assert received == piece
 
 
+def test_megabytes_go_both_ways_at_once(gateway: Gateway, upstream: Start) -> None:
+    gateway.allow(shop(upstream(echo).port, plain=True))
+    sent = bytes(range(256)) * 20_000
+    with open_tunnel(gateway) as client:
+        writer = threading.Thread(target=client.sendall, args=(sent,))
+        writer.start()
+        received = bytearray()
+        while len(received) < len(sent):
+            received += client.recv(65536)
+        writer.join()
+    assert received == sent
+
+
 @pytest.mark.parametrize("name", ["other.test", "evil.shop.test", "shop.test.evil", None])
 def test_a_hello_for_another_name_or_none_is_refused(
     name: str | None, gateway: Gateway, upstream: Start, server_tls: ssl.SSLContext, client_tls: ssl.SSLContext

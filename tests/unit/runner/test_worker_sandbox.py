@@ -71,7 +71,6 @@ async def test_a_tool_with(name: str, tmp_path: Path) -> None:
 FORGER = """\
 from runner.worker import frames
 import asyncio, os
-from tests.waiting import eventually
 os.write(3, bytes(frames.framed(frames.Returned(ctx._call.number, True, text='mine'))))
 for _ in range(20):
     await asyncio.sleep(0.01)

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import select
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
