@@ -7,6 +7,7 @@ from msgspec import Struct
 from runner.contract import AllowedHost, Database, HttpTool, JsonSchema, PythonTool, Scope, SecretNeed, ServerSpec, SqlTool, Tool
 
 Effect = Literal["reads", "changes", "destroys"]
+_WRITES = ("PUT", "PATCH", "DELETE")
 _MOST_VALUES = 5
 _MOST_MEMBERS, _DEEPEST = 8, 3
 _LONGEST_QUERY = 160
@@ -81,7 +82,9 @@ def outline_of_tool(tool: Tool) -> ToolOutline:
 
 
 def effect(tool: Tool) -> Effect:
-    """What a call may do, as the tool's annotations claim; a query that the database runs read-only reads, whatever they say."""
+    """What a call may do, as the tool's annotations claim, unless the request or the query itself says otherwise."""
+    if isinstance(tool, HttpTool) and tool.method in _WRITES:
+        return "destroys" if tool.method == "DELETE" or tool.annotations.destructive else "changes"
     if tool.annotations.read_only or (isinstance(tool, SqlTool) and tool.read_only):
         return "reads"
     return "destroys" if tool.annotations.destructive else "changes"

@@ -131,8 +131,10 @@ BEARER = [[{"type": "bearer", "secret": "API_KEY"}]]
 @pytest.mark.parametrize(
     ("older", "newer", "said"),
     [
-        ({"tools": [tool()]}, {"tools": [tool(method="DELETE")]}, "list_users sends DELETE"),
-        ({"tools": [tool()]}, {"tools": [tool(), tool(name="wipe", method="DELETE")]}, "wipe sends DELETE"),
+        ({"tools": [tool()]}, {"tools": [tool(method="POST")]}, "list_users sends POST"),
+        ({"tools": [tool()]}, {"tools": [tool(method="PUT")]}, "list_users changes"),
+        ({"tools": [tool()]}, {"tools": [tool(method="DELETE")]}, "list_users destroys"),
+        ({"tools": [tool()]}, {"tools": [tool(), tool(name="wipe", method="DELETE")]}, "wipe destroys"),
         (SCOPED | {"tools": [tool(scopes=["read"])]}, SCOPED | {"tools": [tool()]}, "list_users needs no longer the scope read"),
         ({"tools": [tool()]}, {"tools": [tool(auth=BEARER)]}, "sends the secret API_KEY to api.example.com"),
     ],
