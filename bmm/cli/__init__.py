@@ -23,6 +23,7 @@ COMMANDS = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 for what went wrong on the way, 2 for what was asked wrongly."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_standard_streams()
     parser = _parser(words)
     try:
         args = parser.parse_args(words)
@@ -44,19 +45,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _complain(BmmError(f"That did not work: {about}"), as_json="--json" in words)
         return 1
+    except MemoryError:
+        _complain(BmmError("There is not enough memory for that"), as_json="--json" in words)
+        return 1
+
+
+def _open_standard_streams() -> None:
+    """What the caller closed is /dev/null: nothing to read, and no file or socket gets the number of a standard stream."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            file = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+            os.set_inheritable(file, True)
+            setattr(sys, name, os.fdopen(file, mode))
 
 
 class _Parser(argparse.ArgumentParser):
-    as_json = False
-
     def error(self, message: str) -> NoReturn:
-        if self.as_json:
-            raise BadInput(message)
-        super().error(message)
+        raise BadInput(f"{message.rstrip('.')}; `{self.prog} --help` shows how")
 
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
-    _Parser.as_json = "--json" in words
     parser = _Parser(
         prog="bmm", description="Describe your tool. We host the server. AI uses it.",
         epilog="example:\n  bmm deploy shop.json --slug shop", formatter_class=argparse.RawDescriptionHelpFormatter,

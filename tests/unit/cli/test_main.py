@@ -43,6 +43,22 @@ def test_what_was_asked_wrongly_is_exit_2_and_json(words: list[str], capsys: pyt
     assert complaint(capsys)["code"] == "bad_input"
 
 
+def test_what_was_asked_wrongly_is_one_line_that_says_where_help_is(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["diff", "shop", "x", "\x1b[31m2"]) == 2
+    told = capsys.readouterr().err
+    assert told == "error: argument OLDER: invalid int value: 'x'; `bmm diff --help` shows how\n"
+
+
+@pytest.mark.parametrize("words", ["compile openapi -", "compile curl -", "compile har -", "check -", "deploy - --slug x", "new -", "call --spec - x"])
+def test_standard_streams_that_are_closed_are_empty(words: str) -> None:
+    done = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm {words} <&-"), capture_output=True, timeout=30, check=False)
+    assert done.returncode in (1, 2)
+    assert b"error: " in done.stderr
+    assert b"Traceback" not in done.stderr
+    closed = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >&- 2>&-"), timeout=30, check=False)
+    assert closed.returncode == 0
+
+
 def test_a_setting_that_is_wrong_is_exit_2_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("BMM_PIDS", "none")
     assert main(["config", "--json"]) == 2
