@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import chain
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -186,8 +187,9 @@ def give_names(endpoints: list[Endpoint]) -> None:
         parts = [_SUFFIX.sub("", unquote(part)) for part in each.path.split("/") if "{" not in part]
         nouns = [_snake(part) for part in parts if _snake(part) and not _EMPTY.match(part)] or ["root"]
         choices = [_snake(each.operation)] if each.operation else [_called(each, nouns[-number:]) for number in range(1, len(nouns) + 1)]
-        choices += [f"{each.method.lower()}_{choices[-1]}", *(f"{choices[-1]}_{number}" for number in range(2, len(endpoints) + 2))]
-        each.name = next(legal for choice in choices if (legal := legal_name(choice)) and legal not in taken)
+        choices.append(f"{each.method.lower()}_{choices[-1]}")
+        numbered = (f"{choices[-2]}_{number}" for number in range(2, len(endpoints) + 2))
+        each.name = next(legal for choice in chain(choices, numbered) if (legal := legal_name(choice)) and legal not in taken)
         taken.add(each.name)
 
 

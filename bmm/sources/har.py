@@ -15,7 +15,7 @@ from bmm.errors import BadInput
 from bmm.sources.finding import Remarks, UnusableDocument
 from bmm.sources.openapi.options import Options
 from bmm.sources.recorded import Recorded, compile_recorded
-from bmm.sources.seen import FORM, JSON, MULTIPART, Answered, FormPart, Seen, Sent
+from bmm.sources.seen import FORM, JSON, MULTIPART, Answered, FormPart, Seen, Sent, place_of
 
 MAX_HAR_ENTRIES = 20_000
 MAX_HAR_ANSWER_BYTES = 2 * 1024 * 1024
@@ -120,8 +120,9 @@ def _calls(entries: list[msgspec.Raw], hosts: tuple[str, ...], skipped: Counter[
             entry = msgspec.json.decode(raw, type=_Entry, strict=False)
             place = urlsplit(entry.request.url)
             host, port = place.hostname or "", place.port
+            place_of(entry.request.url)
         except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-            skipped["they are incomplete"] += 1
+            skipped["they are incomplete, or no server takes their URL"] += 1
             continue
         asked[host] += 1
         if hosts and not any(fnmatchcase(name, each) for each in hosts for name in (host, f"{host}:{port or _PORTS.get(place.scheme)}")):

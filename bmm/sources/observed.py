@@ -12,7 +12,7 @@ from bmm.sources.endpoints import Endpoint
 from bmm.sources.finding import Remarks
 from bmm.sources.inferred import schema_of, schema_of_texts, shown_of
 from bmm.sources.openapi.names import secret_key
-from bmm.sources.seen import FORM, JSON, MULTIPART, Seen, Sent, json_of, query_of
+from bmm.sources.seen import FORM, JSON, MULTIPART, FormPart, Seen, Sent, json_of, query_of
 from runner.contract import BasicCredential, BearerCredential, Credential, JsonSchema, KeyCredential, SecretNeed
 
 Fixed = tuple[Literal["header", "query"], str, str]
@@ -305,12 +305,14 @@ class _Body:
         return {"type": "object", "properties": properties, **({"required": needed} if needed else {})}
 
     def _parts(self, sent: list[Sent]) -> JsonSchema:
-        properties: JsonSchema = {}
+        named: dict[str, list[FormPart]] = {}
         for part in (part for each in sent for part in each.parts):
-            if self._is_credential(part.name, part.text):
-                continue
-            texts = [one.text for each in sent for one in each.parts if one.name == part.name and one.text and not is_doubtful_member(one.name)]
-            properties[part.name] = {"type": "string", "format": "binary"} if part.file else schema_of_texts(texts)
+            if not self._is_credential(part.name, part.text):
+                named.setdefault(part.name, []).append(part)
+        properties: JsonSchema = {}
+        for name, parts in named.items():
+            texts = [each.text for each in parts if each.text and not is_doubtful_member(name)]
+            properties[name] = {"type": "string", "format": "binary"} if parts[-1].file else schema_of_texts(texts)
         return {"type": "object", "properties": properties}
 
     def _without(self, value: object, path: str) -> object:

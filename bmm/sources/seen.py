@@ -9,6 +9,8 @@ from msgspec import Struct
 from bmm.sources.credentials import OPEN, VARIABLE
 
 Pairs = tuple[tuple[str, str], ...]
+MOST_URL, MOST_SEGMENTS = 16_384, 100
+"""Characters of a URL and parts of its path: more than any server takes."""
 JSON = re.compile(r"(?i)^[\w.+-]+/([\w.+-]+\+)?json\b")
 _BARE = re.compile(rf"(?<=[:\[,\s])({VARIABLE.pattern})(?=\s*[,\]}}])")
 FORM = "application/x-www-form-urlencoded"
@@ -69,6 +71,8 @@ class Place(Struct, frozen=True, kw_only=True):
 
 def place_of(url: str) -> Place:
     """Where a URL leads. Raises ValueError where it is none."""
+    if len(url) > MOST_URL or url.partition("?")[0].count("/") > MOST_SEGMENTS:
+        raise ValueError(f"its URL is longer than {MOST_URL:,} characters or {MOST_SEGMENTS} parts")
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise ValueError("it is no http or https URL")

@@ -26,6 +26,8 @@ def read(place: Place, queries: dict[str, Statement]) -> tuple[Catalog, dict[str
         BadInput: not there, or no SQLite database.
     """
     try:
+        if place.path.exists() and not place.path.is_file():
+            raise BadInput(f"{place.path} is not a file; give the file of a SQLite database, or a URL")
         connection = sqlite3.connect(f"{place.path.resolve(strict=True).as_uri()}?mode=ro", uri=True)
         try:
             names = connection.execute(
@@ -35,7 +37,7 @@ def read(place: Place, queries: dict[str, Statement]) -> tuple[Catalog, dict[str
             prepared = {name: _prepared(connection, statement) for name, statement in queries.items()}
         finally:
             connection.close()
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, RuntimeError, sqlite3.Error) as error:  # RuntimeError: links in a circle
         raise BadInput(f"{place.path} cannot be read as a SQLite database: {getattr(error, 'strerror', None) or error}") from error
     return Catalog(kind="sqlite", tables=tables), prepared
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import threading
+import time
 from base64 import b64decode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -362,3 +363,14 @@ def test_limits_have_names() -> None:
         compile_curl("curl https://x.test/a\n" * 501)
     with pytest.raises(BadInput, match="limit for curl"):
         compile_curl("x" * 1024 * 1025)
+    with pytest.raises(BadInput, match="limit for curl"):
+        compile_curl("curl " + "https://x.test/a " * 501)
+    for url in ("https://x.test/" + "1/" * 20_000, "https://x.test/" + "$A" * 10_000):
+        with pytest.raises(BadInput, match="longer than"):
+            compile_curl(f"curl {url}")
+
+
+def test_many_parts_of_a_form_are_read_in_time() -> None:
+    begun = time.monotonic()
+    made("curl https://x.test/a " + " ".join(f"-F a{number}={number}" for number in range(5000)))
+    assert time.monotonic() - begun < 5, "something grows with the square of the parts"

@@ -1,8 +1,12 @@
 """From a catalogue to tools, apart from any database; whole runs are in tests/real."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from bmm.errors import BadInput
+from bmm.sources.database import compile_database
 from bmm.sources.database.catalog import Column, Table
 from bmm.sources.database.dialect import contains, literal, names_of, quoted
 from bmm.sources.database.options import Options, place_of
@@ -53,6 +57,15 @@ def test_columns_called_as_the_arguments_of_a_search_are_still_filters() -> None
     assert set(properties) == {f"{column.name}_is" for column in columns} | {"limit", "offset"}
     assert properties["limit"]["type"] == "integer"
     assert set(parse_query(search.query, "postgresql").names) == set(properties)
+
+
+def test_what_is_no_file_is_no_sqlite_database(tmp_path: Path) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "text").write_text("hello")
+    os.mkfifo(tmp_path / "pipe")
+    for name, said in (("", "is not a file"), ("pipe", "is not a file"), ("text", "not a database"), ("circle", "cannot be read"), ("gone", "No such")):
+        with pytest.raises(BadInput, match=said):
+            compile_database(str(tmp_path / name))
 
 
 def test_names_and_texts_cannot_leave_their_quotes() -> None:

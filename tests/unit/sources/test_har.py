@@ -153,6 +153,13 @@ def test_limits_have_names() -> None:
     assert made(large).spec.tools[0].output_schema is None
 
 
+def test_an_address_that_no_server_takes_is_left_out_alone() -> None:
+    odd = ("https://a.test:99999/x", "https://a.test/" + "x/" * 101, "https://a.test/x?q=" + "y" * 20_000)
+    found = made(entry("GET", "https://a.test/x", {}), *(entry("GET", url, {}) for url in odd))
+    assert [tool.name for tool in found.spec.tools] == ["get_x"]
+    assert "3 of 4 requests are left out" in str(found.findings[0])
+
+
 def test_forms_and_files_of_a_recording_become_arguments() -> None:
     form = entry("POST", "https://a.test/form", {}, body="a=1&b=x+y", kind="application/x-www-form-urlencoded; charset=UTF-8")
     upload = entry("POST", "https://a.test/upload", {})
@@ -184,5 +191,6 @@ def test_a_long_recording_is_read_in_time() -> None:
     begun = time.thread_time()
     found = made(*(entry("GET", f"https://a.test/orders/{number}?page={number}", {"id": number}) for number in range(3000)))
     assert len(found.spec.tools) == 1
+    assert len(made(*(entry("GET", f"https://a.test/r{number}x", {}) for number in range(4000)), max_tools=5).spec.tools) == 5
     made(entry("POST", "https://a.test/x", {}, body='Content-Disposition: form-data; name="a"\r\n' * 20_000, kind="multipart/form-data"))
     assert time.thread_time() - begun < 10, "something grows with the square of the requests"
