@@ -33,16 +33,21 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts.client import Client
     from bmm.cli.parts.drafting import begin, finish, prompt_of, take_up
-    from bmm.cli.parts.sources import from_text, sourced
+    from bmm.cli.parts.sources import from_text, named, refuse_others, sourced
     from bmm.sources.detect import found_in, without
 
     client = Client(config)
     if args.again:
+        refuse_others(args)
+        if args.prompt or args.without_model or named(args):
+            raise BadInput("--again takes up a draft as it is; leave out the prompt, the source and --without-model")
         return finish(client, args, take_up(client, args.again), slug=args.slug)
     prompt = prompt_of(args.prompt)
     made = sourced(args, config)
     found = found_in(prompt) if made is None else ()
     made = made or from_text(args, config, found)
+    if made is None:
+        refuse_others(args)
     draft_id = begin(client, _wish(args, client, without(prompt, found), made))
     if not args.json:
         print(f"draft {draft_id}", file=sys.stderr)

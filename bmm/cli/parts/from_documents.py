@@ -77,22 +77,25 @@ def pairs(option: str, given: list[str]) -> dict[str, str]:
     """`NAME=VALUE` words as names and values.
 
     Raises:
-        BadInput: one has no name or no `=`.
+        BadInput: one has no name or no `=`, or a name is given twice.
     """
     pairs: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
         if not equals or not name:
             raise BadInput(f"{option} {each} must be NAME=VALUE.")
+        if name in pairs:
+            raise BadInput(f"{option} {name} is given twice; give one value")
         pairs[name] = value
     return pairs
 
 
 def _size(text: str) -> int:
     match = re.fullmatch(r"(\d{1,6})\s*([kmg]?)(i?b)?", text.strip().lower())
-    if match is None or int(match.group(1)) == 0:
-        raise BadInput(f"--max-size {text} must be a number of bytes, or one with K, M or G.")
-    return int(match.group(1)) * _UNITS[match.group(2)]
+    size = int(match.group(1)) * _UNITS[match.group(2)] if match else 0
+    if not 0 < size <= _UNITS["g"]:
+        raise BadInput(f"--max-size {text} must be a number of bytes, or one with K, M or G; at most 1G.")
+    return size
 
 
 def _read(document: str, limit: int, config: Config, *, allow_private: bool) -> tuple[bytes, str | None]:

@@ -19,7 +19,7 @@ def read(name: str, limit: int, *, otherwise: str = "") -> bytes:
             return file.read(limit + 1)
     except (OSError, ValueError) as error:
         why = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise BadInput(f"{name[:200]} cannot be read: {why}{f'. {otherwise}' if otherwise else ''}") from error
+        raise BadInput(f"{name[:200] or 'A file without a name'} cannot be read: {why}{f'. {otherwise}' if otherwise else ''}") from error
 
 
 def read_text(name: str, limit: int, *, otherwise: str = "") -> str:
@@ -31,4 +31,4 @@ def read_text(name: str, limit: int, *, otherwise: str = "") -> str:
     try:
         return read(name, limit, otherwise=otherwise).decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise BadInput(f"{name[:200]} is not text in UTF-8") from None
+        raise BadInput(f"{name[:200]} is not text in UTF-8; save it as that") from None

@@ -25,6 +25,14 @@ _FROM: "dict[Kind, Callable[[argparse.Namespace, Config], Compiled]]" = {
     "template": from_requests.of_template,
 }  # fmt: skip
 KINDS = tuple(_FROM)
+_DATABASE_TEMPLATE = "a template of one"
+_FITS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("tag", "server_var", "deprecated", "allow_private"), ("openapi",)),
+    **dict.fromkeys(("server", "pin", "path", "method", "operation", "max_tools", "max_size"), ("openapi", "curl", "har")),
+    **dict.fromkeys(("schema", "tables", "writes", "query", "max_tables", "trust", "tls", "known_as"), ("database", _DATABASE_TEMPLATE)),
+    "host": ("har",), "set": ("template",), "name": KINDS, "tool_list": KINDS,
+}  # fmt: skip
+"""For what an option means something."""
 
 
 class Sourced(Struct, frozen=True, kw_only=True):
@@ -68,6 +76,20 @@ def options(parser: argparse.ArgumentParser) -> None:
     from_requests.arguments(parser)
 
 
+def refuse_others(args: argparse.Namespace, *kinds: str) -> None:
+    """Refuse an option that would mean nothing: it is for none of these kinds of source, or there is no source.
+
+    Raises:
+        BadInput: names it.
+    """
+    parser = argparse.ArgumentParser()
+    options(parser)
+    for option, fits in _FITS.items():
+        if not set(kinds) & set(fits) and getattr(args, option) != parser.get_default(option):
+            instead = f", not with {kinds[0]}" if kinds else "; name a source"
+            raise BadInput(f"--{option.replace('_', '-')} goes with {' or '.join(fits)}{instead}")
+
+
 def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Credentials]":
     """What `args.source` and `args.documents` become, and the values of credentials that stood in them.
 
@@ -79,11 +101,14 @@ def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Crede
 
     if not args.documents:
         raise BadInput(f"bmm compile {args.source} needs a description: a file, a URL or - for standard input")
+    refuse_others(args, args.source, *([_DATABASE_TEMPLATE] if args.source == "template" else ()))
     try:
         found = _FROM[args.source](args, config)
     except UnusableDocument as error:
         tell(error.findings, as_json=args.json)
         raise
+    if args.source == "template" and not found.spec.databases:
+        refuse_others(args, args.source)
     spec = msgspec.structs.replace(found.spec, tool_list=args.tool_list)
     return msgspec.structs.replace(found, spec=spec), found.seen if isinstance(found, Recorded) else Credentials()
 
@@ -95,13 +120,18 @@ def tell(findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
         print(json.dumps(msgspec.to_builtins(finding)) if as_json else finding, file=sys.stderr)
 
 
+def named(args: argparse.Namespace) -> list[Kind]:
+    """The kinds of source that the options name."""
+    return [source for source in KINDS if getattr(args, source)]
+
+
 def sourced(args: argparse.Namespace, config: Config) -> Sourced | None:
     """What the options of `arguments` ask for; None where they name no source.
 
     Raises:
         BadInput: more than one kind of source, or one that cannot be used.
     """
-    asked = [source for source in KINDS if getattr(args, source)]
+    asked = named(args)
     if not asked:
         return None
     if len(asked) > 1:

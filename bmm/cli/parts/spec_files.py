@@ -4,6 +4,7 @@ A resource says `file` instead of `text` or `blob`, a Python tool instead of `co
 """
 
 import base64
+import codecs
 import mimetypes
 from collections.abc import Callable
 from pathlib import Path
@@ -47,14 +48,16 @@ def read_document(name: str) -> bytes:
     """A file's content, or standard input for `-`.
 
     Raises:
-        BadInput: it cannot be read, is empty or too large.
+        BadInput: it cannot be read, is empty, too large or UTF-16.
     """
     content = read(name, MOST_SPEC_BYTES)
     if len(content) > MOST_SPEC_BYTES:
         raise BadInput(f"{name} is too large; a spec has at most {MOST_SPEC_BYTES} bytes")
     if not content.strip():
         raise BadInput(f"{'Standard input' if name == '-' else name} is empty")
-    return content
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise BadInput(f"{'Standard input' if name == '-' else name} is text in UTF-16; save it as UTF-8")
+    return content.removeprefix(codecs.BOM_UTF8)
 
 
 def with_files(document: bytes, name: str) -> bytes:

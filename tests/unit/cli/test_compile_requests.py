@@ -84,6 +84,8 @@ def test_a_database_template_takes_the_options_of_a_database(tmp_path: Path, cap
     assert main(["compile", "template", "postgresql", "--set", f"url={tmp_path}/shop.db", "--tables", "people", "--name", "Staff"]) == 0
     spec = json.loads(capsys.readouterr().out)
     assert (spec["name"], [tool["name"] for tool in spec["tools"]]) == ("Staff", ["list_tables", "describe_table", "get_people", "search_people"])
+    assert main(["compile", "template", "postgresql", "--set", "url=postgresql://u:p@127.0.0.1:1/x", "--known-as", "db.internal"]) == 2
+    assert "--known-as" not in capsys.readouterr().err
 
 
 def test_a_file_of_certificates_or_of_a_query_is_never_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,6 +94,25 @@ def test_a_file_of_certificates_or_of_a_query_is_never_cut(tmp_path: Path, capsy
         value = f"{'x=@' if option == '--query' else ''}{tmp_path}/large"
         assert main(["compile", "database", "postgresql://u@h.test/x", option, value]) == 2
         assert "large is too large" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["compile", "openapi", "x.yaml", "--tables", "a"], "--tables goes with database or a template of one, not with openapi"),
+        (["compile", "template", "weather", "--tables", "a"], "--tables goes with database or a template of one, not with template"),
+        (["compile", "curl", COMMAND, "--host", "x"], "--host goes with har"), (["compile", "curl", COMMAND, "--tag", "x"], "--tag goes with openapi"),
+        (["compile", "template", "weather", "--max-tools", "3"], "--max-tools goes with openapi or curl or har"),
+        (["compile", "curl", COMMAND, "--pin", "a=1", "--pin", "a=2"], "--pin a is given twice"),
+        (["compile", "har", "x.har", "--max-size", "2G"], "at most 1G"), (["compile", "har", "gone.har"], "gone.har cannot be read: No such file or directory\n"),
+        (["new", "A server", "--set", "a=b"], "--set goes with template; name a source"),
+        (["new", "--again", "drft_x", "--tag", "a"], "--tag goes with openapi"), (["new", "more", "--again", "drft_x"], "leave out the prompt"),
+        (["new", "--again", "drft_x", "--template", "weather"], "leave out the prompt"),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_mean_nothing_is_refused(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_source_of_bmm_new_keeps_what_it_saw_apart_from_the_spec() -> None:

@@ -83,6 +83,14 @@ def test_a_spec_too_large_is_refused_before_it_is_sent(tmp_path: Path) -> None:
         read_document(str(tmp_path / "big.json"))
 
 
+def test_a_spec_may_begin_with_a_mark_of_utf_8_and_one_in_utf_16_says_so(tmp_path: Path) -> None:
+    (tmp_path / "marked.json").write_bytes(b"\xef\xbb\xbf{}")
+    assert read_document(str(tmp_path / "marked.json")) == b"{}"
+    (tmp_path / "wide.json").write_text("{}", encoding="utf-16")
+    with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
+        read_document(str(tmp_path / "wide.json"))
+
+
 def test_a_secret_that_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
     done = subprocess.run(
         (sys.executable, "-m", "bmm", "secret", "set", "shop", "API_KEY"), input=b"hush\xff", capture_output=True, timeout=30, check=False
