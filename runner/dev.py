@@ -166,7 +166,7 @@ class Dev:
 
 
 def main(argv: list[str]) -> int:
-    """0 when the person is done or the one call went well; 1 when it did not."""
+    """0 when the person is done or the one call went well; 1 when it did not; 2 when the file of secrets cannot be read."""
     parser = argparse.ArgumentParser(prog="python -m runner dev", description="Secrets come from environment variables of the same name.")
     parser.add_argument("--spec", type=Path, required=True)
     parser.add_argument("--secrets", type=Path)
@@ -175,8 +175,9 @@ def main(argv: list[str]) -> int:
     args = parser.parse_args(argv)
     try:
         secrets = dict(os.environ) | (_secrets(args.secrets) if args.secrets else {})
-    except (OSError, UnicodeDecodeError) as error:
-        parser.error(f"{args.secrets} cannot be read: {error}")
+    except (OSError, ValueError) as error:
+        _say(f"error: {args.secrets} cannot be read: {getattr(error, 'strerror', None) or error}")
+        return 2
     resolve = dict(pair.split("=", 1) for pair in args.resolve)
     return uvloop.run(_run(args.spec, secrets, resolve, args.call))
 
@@ -206,10 +207,19 @@ def _entries(spec: ServerSpec) -> tuple[Entry, ...]:
 
 
 def _secrets(path: Path) -> dict[str, str]:
-    """Lines of `KEY=value`; empty ones and those that begin with # are left out."""
-    lines = [line.strip() for line in path.read_text().splitlines()]
-    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
-    return {key.strip(): value.strip() for key, _, value in pairs}
+    """Lines of `KEY=value`; empty ones and those that begin with # are left out. Raises ValueError, without a value in it."""
+    try:
+        lines = [line.strip() for line in path.read_text().splitlines()]
+    except UnicodeDecodeError:
+        raise ValueError("it is not text in UTF-8") from None
+    found: dict[str, str] = {}
+    for number, line in enumerate(lines, 1):
+        key, equals, value = line.partition("=")
+        if line and not line.startswith("#"):
+            if not equals:
+                raise ValueError(f"line {number} is not KEY=value")
+            found[key.strip()] = value.strip()
+    return found
 
 
 def _names(dev: Dev) -> str:

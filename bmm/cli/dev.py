@@ -36,8 +36,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         source.write()
         options = ["--spec", str(spec)]
         options += ["--secrets", args.secrets] if args.secrets else []
-        options += ["--call", args.call] if args.call else []
-        if not args.call:
+        options += ["--call", args.call] if args.call is not None else []
+        if args.call is None:
             print("This runs outside of a container: code can read your files, and requests leave from this machine.", file=sys.stderr)
         running = subprocess.Popen(command("dev", options, config), env=environment())
         ended = threading.Event()

@@ -51,7 +51,10 @@ def compile_database(url: str, *, options: Options | None = None) -> Compiled:
     tables = _chosen(catalog, options, remarks)
     tools = [*_tools(tables, catalog.kind, options, remarks), *_own(options, statements, prepared, remarks)]
     if not tools:
-        raise BadInput("There is nothing to make tools of: this user may read no table that was asked for. --schema and --tables choose others")
+        raise BadInput("There is nothing to make tools of: no table that was asked for can be read. --schema and --tables choose others")
+    for number, tool in enumerate(tools):
+        if any(other.name == tool.name for other in tools[:number]):
+            raise BadInput(f"--query {tool.name}: there is a tool of this name already; choose another")
     title = options.name or where.database or where.path.stem or "Database"
     _remark(where, tables, catalog, options, remarks)
     spec = ServerSpec(

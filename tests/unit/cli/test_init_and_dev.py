@@ -107,6 +107,15 @@ def test_secrets_come_from_the_environment_or_a_file(tmp_path: Path) -> None:
     assert bmm("dev", str(tmp_path), "--call", "one", KEY="from-environment").stdout == "from-environment\n"
     (tmp_path / "keys").write_text("# mine\nKEY = from-file\n")
     assert bmm("dev", str(tmp_path), "--secrets", str(tmp_path / "keys"), "--call", "one").stdout == "from-file\n"
+    (tmp_path / "bytes").write_bytes(b"KEY=\xff")
+    (tmp_path / "words").write_text("# mine\nhush\n")
+    for name, said in (("gone", "No such file"), ("bytes", "not text in UTF-8"), ("words", "line 2 is not KEY=value"), ("", "directory")):
+        done = bmm("dev", str(tmp_path), "--secrets", str(tmp_path / name), "--call", "one")
+        assert done.returncode == 2
+        assert said in done.stderr.splitlines()[-1]
+        assert "Traceback" not in done.stderr
+        assert "hush" not in done.stderr
+    assert "There is no tool ''" in bmm("dev", str(tmp_path), "--call", "").stderr
     assert "KEY, which the owner of the server has not set" in bmm("dev", str(tmp_path), "--call", "one").stderr
 
 

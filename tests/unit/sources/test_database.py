@@ -1,6 +1,7 @@
 """From a catalogue to tools, apart from any database; whole runs are in tests/real."""
 
 import os
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ def test_what_is_no_file_is_no_sqlite_database(tmp_path: Path) -> None:
     for name, said in (("", "is not a file"), ("pipe", "is not a file"), ("text", "not a database"), ("circle", "cannot be read"), ("gone", "No such")):
         with pytest.raises(BadInput, match=said):
             compile_database(str(tmp_path / name))
+
+
+def test_a_query_called_as_another_tool_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    with sqlite3.connect(file) as connection:
+        connection.execute("CREATE TABLE t (id INTEGER PRIMARY KEY)")
+    connection.close()
+    for names in (("a", "a"), ("get_t",)):
+        with pytest.raises(BadInput, match="of this name already"):
+            compile_database(str(file), options=Options(queries=tuple((name, "SELECT 1") for name in names)))
 
 
 def test_names_and_texts_cannot_leave_their_quotes() -> None:
