@@ -24,8 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the exit code is 0, 1 for what went wrong on the way, 2 for what was asked wrongly."""
     words = list(sys.argv[1:] if argv is None else argv)
     _open_standard_streams()
-    parser = _parser(words)
     try:
+        parser = _parser(words)
         args = parser.parse_args(words)
         if args.command is None:
             parser.print_help()

@@ -19,12 +19,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts.client import Client
-    from bmm.cli.parts.drafting import begin, finish, prompt_of
+    from bmm.cli.parts.drafting import begin, check_length, finish, own_spec, prompt_of
     from bmm.core.draft import Wish
 
     client = Client(config)
     prompt = prompt_of(args.prompt)
+    check_length(prompt)
+    own = own_spec(client, args)
     draft_id = begin(client, Wish(prompt=prompt, slug=args.slug, iterate=True))
     if not args.json:
         print(f"draft {draft_id}", file=sys.stderr)
-    return finish(client, args, draft_id, slug=args.slug)
+    return finish(client, args, draft_id, own=own, slug=args.slug)

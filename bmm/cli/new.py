@@ -32,7 +32,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts.client import Client
-    from bmm.cli.parts.drafting import begin, finish, prompt_of, take_up
+    from bmm.cli.parts.drafting import begin, finish, own_spec, prompt_of, refuse_taken, take_up
     from bmm.cli.parts.sources import from_text, named, refuse_others, sourced
     from bmm.sources.detect import found_in, without
 
@@ -41,8 +41,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
         refuse_others(args)
         if args.prompt or args.without_model or named(args):
             raise BadInput("--again takes up a draft as it is; leave out the prompt, the source and --without-model")
-        return finish(client, args, take_up(client, args.again), slug=args.slug)
+        own = own_spec(client, args)
+        return finish(client, args, take_up(client, args.again), own=own, slug=args.slug)
     prompt = prompt_of(args.prompt)
+    if args.slug is not None:
+        refuse_taken(client, args.slug)
+    own = own_spec(client, args)
     made = sourced(args, config)
     found = found_in(prompt) if made is None else ()
     made = made or from_text(args, config, found)
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     draft_id = begin(client, _wish(args, client, without(prompt, found), made))
     if not args.json:
         print(f"draft {draft_id}", file=sys.stderr)
-    return finish(client, args, draft_id, slug=args.slug, seen=made.seen if made else None)
+    return finish(client, args, draft_id, own=own, slug=args.slug, seen=made.seen if made else None)
 
 
 def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Sourced | None") -> "Wish":
@@ -60,12 +64,12 @@ def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Source
     import msgspec
 
     from bmm.cli.parts.database_files import with_databases
+    from bmm.cli.parts.drafting import check_length
     from bmm.cli.parts.output import tame
-    from bmm.core.draft import MOST_PROMPT, Wish
+    from bmm.core.draft import Wish
     from runner.contract import encode_spec
 
-    if len(prompt) > MOST_PROMPT:
-        raise BadInput(f"The prompt has {len(prompt):,} characters; at most {MOST_PROMPT:,} are possible")
+    check_length(prompt)
     if made is None:
         return Wish(prompt=prompt, slug=args.slug, model=not args.without_model)
     for finding in made.findings:

@@ -57,7 +57,8 @@ class Drafting:
         except DraftFailed as error:
             self._give_up(draft_id, error.code, error.user_message, then=error.then, findings=error.findings)
         except ModelError as error:
-            self._give_up(draft_id, error.code, error.user_message, then=f"Then `bmm new --again {draft_id}` goes on from here")
+            then = "Then" if error.permanent else "It was tried again several times; later"
+            self._give_up(draft_id, error.code, error.user_message, then=f"{then} `bmm new --again {draft_id}` goes on from here")
         except BmmError as error:
             self._give_up(draft_id, error.code, error.user_message)
         except Exception:

@@ -113,7 +113,7 @@ def compare(
     server = lifecycle.find(store, organisation_id, slug)
 
     def spec_of(number: int) -> ServerSpec:
-        version = store.one(servers.version(server.id, number))
+        version = store.one(servers.version(server.id, number)) if 0 < number < 2**53 else None
         if version is None:
             known = ", ".join(str(each.number) for each in store.all(servers.versions(server.id))) or "none"
             raise NotFound(f"{slug} has no version {number}; it has {known}")

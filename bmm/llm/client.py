@@ -193,7 +193,7 @@ class Model:
         """The error of a request that found no answer, or only a part of it."""
         if isinstance(error, _NOT_SENT):
             return ModelUnreachable(
-                f"{self._where} cannot be reached{quoted(str(error))}. It is tried again by itself; check model_base_url and the network."
+                f"{self._where} cannot be reached{quoted(str(error))}. Check model_base_url and the network."
             )
         if isinstance(error, _Late):
             seconds, name = self._config.model_deadline, "model_deadline"

@@ -41,9 +41,9 @@ def refusal(status: int, message: str, *, where: str, model: str, code: str = ""
             f"The request is too long for {model}{said}. Name fewer tables or a smaller document, or compile it without the model."
         )
     if status == 429:
-        return _later(ModelRateLimited(f"{where} takes no more requests for now (HTTP 429). It is tried again by itself."), headers)
+        return _later(ModelRateLimited(f"{where} takes no more requests for now (HTTP 429)."), headers)
     if status >= 500:
-        return _later(ModelOverloaded(f"{where} cannot answer at the moment (HTTP {status}). It is tried again by itself."), headers)
+        return _later(ModelOverloaded(f"{where} cannot answer at the moment (HTTP {status})."), headers)
     return ModelRequestRefused(
         f"{where} refused the request (HTTP {status}){said}. Check the names of the models and model_effort in the settings."
     )

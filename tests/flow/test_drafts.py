@@ -337,6 +337,7 @@ def test_two_versions_are_compared(box: Drafted) -> None:
     assert answer.json()["difference"] == {"fields": [], "parts": [], "widens": []}
     missing = box.http.get("/api/servers/users/diff?before=1&after=9")
     assert "no version 9; it has 1" in missing.json()["error"]["message"]
+    assert box.http.get(f"/api/servers/users/diff?before=1&after={2**64}").status_code == 404
 
 
 def test_bodies_that_are_no_wish_are_refused(box: Drafted) -> None:

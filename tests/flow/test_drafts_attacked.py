@@ -185,20 +185,26 @@ def test_a_prompt_of_a_megabyte_is_refused_at_once(box: Drafted, bmm: Bmm, monke
     monkeypatch.setattr("sys.stdin", Typed("curl -s x " * 100_000))
     said = bmm("new", "-")
     assert (said.code, "at most 20,000 are possible" in said.err) == (2, True)
+    monkeypatch.setattr("sys.stdin", Typed("x" * 3_000_000))
+    for words in (("new", "-"), ("iterate", "users", "x" * 20_001)):
+        assert "at most 20,000 are possible" in bmm(*words).err
     assert box.http.post("/api/drafts", json={"prompt": "x" * 1_000_000}).status_code == 422
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
-    [("rm -f", "The editor left no file"), ("truncate -s 0", "✗"), ("false", "ended with an error"), ("/nonexistent/editor", "cannot be started")],
-)
+    [
+        ("rm -f", "The editor left no file"), ("chmod 0", "The editor left no file"), ("truncate -s 0", "✗"), ("false", "ended with an error"),
+        ("/nonexistent/editor", "cannot be started"),
+    ],
+)  # fmt: skip
 def test_an_editor_that_fails_leaves_the_plan_as_it_was(
     box: Drafted, bmm: Bmm, monkeypatch: pytest.MonkeyPatch, words: str, sentence: str
 ) -> None:
     box.model.then(submitting(SPEC))
     monkeypatch.setenv("VISUAL", "")
     monkeypatch.setenv("EDITOR", words)
-    asks_again = words in ("rm -f", "truncate -s 0")
+    asks_again = words in ("rm -f", "chmod 0", "truncate -s 0")
     monkeypatch.setattr("sys.stdin", Typed("e\nr\nq\n" if asks_again else "e\nq\n"))
     said = bmm("new", "List users", "--slug", "users")
     assert (said.code, sentence in said.out) == (0, True), said
@@ -213,11 +219,13 @@ def test_who_ends_the_input_is_told_how_to_come_back(box: Drafted, bmm: Bmm, mon
 
 
 @pytest.mark.parametrize("name", ["missing.json", "."])
-def test_a_file_to_edit_that_cannot_be_read_is_named(box: Drafted, bmm: Bmm, tmp_path: Path, name: str) -> None:
-    box.model.then(submitting(SPEC))
-    said = bmm("new", "List users", "--slug", "users", "--edit", str(tmp_path / name), "--yes")
-    assert said.code == 2
-    assert str(tmp_path) in said.err
+def test_a_file_to_edit_that_cannot_be_read_is_named_before_a_model_is_asked(box: Drafted, bmm: Bmm, tmp_path: Path, name: str) -> None:
+    box.live("orders", SPEC)
+    for words in (("new", "List users", "--slug", "users"), ("iterate", "orders", "List orders")):
+        said = bmm(*words, "--edit", str(tmp_path / name), "--yes")
+        assert said.code == 2
+        assert str(tmp_path) in said.err
+    assert box.model.requests == []
 
 
 def test_a_story_goes_on_after_any_event_and_ends_for_an_id_of_the_future(box: Drafted) -> None:

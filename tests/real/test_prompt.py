@@ -87,6 +87,10 @@ def test_prompt_edit_build_call_iterate_difference_and_back(drafting: Box, model
     assert listed(url, token) == [("listProducts", "Lists what the shop sells.")]
     assert not call(url, token, "listProducts").get("isError")
 
+    asked = len(model.requests)
+    assert "There is a server story already" in box.bmm("new", PROMPT, "--slug", "story", "--yes", check=False).stderr
+    assert len(model.requests) == asked
+
     model.then(submitting({"tools": [{"kind": "keep", "name": "listProducts"}, *box.spec("getProduct")["tools"]]}))
     told = box.bmm("iterate", "story", "Also show one product", "--yes").stdout
     assert "Against version 1" in told

@@ -16,13 +16,15 @@ from bmm.cli.parts.output import as_json, tame
 from bmm.cli.parts.spec_files import read_spec_document, spec_file
 from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, has_long_code, plan_lines
 from bmm.core.difference import Difference, difference
-from bmm.core.draft import Draft, DraftEvent, DraftStatus, Wish
+from bmm.core.draft import MOST_PROMPT, Draft, DraftEvent, DraftStatus, Wish
 from bmm.core.outline import outline
 from bmm.core.slug import check_slug
 from bmm.errors import BadInput, BmmError, NotFound, SlugTaken
 from bmm.http.shapes import Accepted, Confirmed, DraftAccepted, DraftShown, SecretShown, SecretValue, Shown
 from runner.contract import ServerSpec, SpecError, decode_spec, encode_spec
 
+_MOST_READ = 2_000_000
+"""Characters of a prompt with all the documents and commands that stand in it."""
 _REPAIRED = ("bad_input", "trial_failed", "checks_failed")
 """Codes of builds whose reason lies in the spec: the model that wrote it can correct it."""
 
@@ -42,14 +44,31 @@ def prompt_of(words: str) -> str:
     """What a person says; `-` is standard input.
 
     Raises:
-        BadInput: it is not text in UTF-8.
+        BadInput: it is not text in UTF-8, or far too long.
     """
     try:
-        text = sys.stdin.read() if words == "-" else words
+        text = sys.stdin.read(_MOST_READ + 1) if words == "-" else words
         text.encode()
     except UnicodeError as error:
         raise BadInput("The prompt is not text in UTF-8") from error
+    if len(text) > _MOST_READ:
+        raise BadInput(f"The prompt has more than {_MOST_READ:,} characters; at most {MOST_PROMPT:,} are possible")
     return text
+
+
+def check_length(prompt: str) -> None:
+    """Raises: BadInput."""
+    if len(prompt) > MOST_PROMPT:
+        raise BadInput(f"The prompt has {len(prompt):,} characters; at most {MOST_PROMPT:,} are possible")
+
+
+def own_spec(client: Client, args: argparse.Namespace) -> ServerSpec | None:
+    """The spec of `--edit`, read before a model is asked and paid.
+
+    Raises:
+        BadInput: it cannot be used.
+    """
+    return decode(with_databases(read_spec_document(args.edit), spec_file(args.edit), client)) if args.edit is not None else None
 
 
 def begin(client: Client, wish: Wish) -> str:
@@ -57,10 +76,15 @@ def begin(client: Client, wish: Wish) -> str:
     return client.post("/api/drafts", msgspec.json.encode(wish), DraftAccepted).draft_id
 
 
-def finish(client: Client, args: argparse.Namespace, draft_id: str, *, slug: str | None = None, seen: Mapping[str, str] | None = None) -> int:
-    """Follow a draft to its plan, have it confirmed and build it. `seen`: values for secrets that stood in what the person gave."""
+def finish(
+    client: Client, args: argparse.Namespace, draft_id: str, *, own: ServerSpec | None, slug: str | None = None, seen: Mapping[str, str] | None = None
+) -> int:
+    """Follow a draft to its plan, have it confirmed and build it, or the person's `own` spec.
+
+    `seen`: values for secrets that stood in what the person gave.
+    """
     shown = _followed(client, draft_id, quiet=args.json)
-    session = _Session(client, args, shown, slug or shown.draft.slug, seen or {})
+    session = _Session(client, args, shown, slug or shown.draft.slug, seen or {}, own)
     try:
         while session.confirmed():
             try:
@@ -77,13 +101,15 @@ def finish(client: Client, args: argparse.Namespace, draft_id: str, *, slug: str
 class _Session:
     """What a person has before them: the spec as it is now, and what it is called."""
 
-    def __init__(self, client: Client, args: argparse.Namespace, shown: DraftShown, slug: str | None, seen: Mapping[str, str]) -> None:
+    def __init__(
+        self, client: Client, args: argparse.Namespace, shown: DraftShown, slug: str | None, seen: Mapping[str, str], own: ServerSpec | None
+    ) -> None:
         self._client, self._args, self._seen, self._built = client, args, seen, False
         self._take(shown)
         self._before = shown.base
         self._failed: ServerSpec | None = None
-        if args.edit:
-            self._spec = decode(with_databases(read_spec_document(args.edit), spec_file(args.edit), client))
+        if own is not None:
+            self._spec = own
         self._is_new = shown.draft.base_version is None
         self._slug = slug or _free_slug(client, self._spec.name)
 
@@ -280,6 +306,16 @@ def _free_slug(client: Client, name: str) -> str:
     return wanted
 
 
+def refuse_taken(client: Client, slug: str) -> None:
+    """A new server cannot have the name of one that lives.
+
+    Raises:
+        BadInput, SlugTaken: as it says.
+    """
+    if _is_live(client, check_slug(slug)):
+        raise SlugTaken(f'There is a server {slug} already; choose another --slug, or change it with `bmm iterate {slug} "…"`')
+
+
 def _is_live(client: Client, slug: str) -> bool:
     try:
         return client.get(server_target(slug), Shown).version is not None
@@ -291,8 +327,8 @@ def _is_live(client: Client, slug: str) -> bool:
 
 def _held(client: Client, slug: str, *, is_new: bool) -> set[str]:
     """The secrets that the server has."""
-    if is_new and _is_live(client, check_slug(slug)):
-        raise SlugTaken(f'There is a server {slug} already; choose another --slug, or change it with `bmm iterate {slug} "…"`')
+    if is_new:
+        refuse_taken(client, slug)
     try:
         listed = client.get(server_target(slug, "secrets"), list[SecretShown])
     except BmmError as error:

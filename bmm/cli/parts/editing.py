@@ -1,5 +1,6 @@
 """A spec in the person's own editor: what is wrong is told with its place, and nothing that was typed is lost."""
 
+import codecs
 import os
 import shlex
 import subprocess
@@ -26,11 +27,12 @@ def edited(spec: ServerSpec, suggested: ServerSpec) -> ServerSpec:
         while True:
             _open(path)
             try:
-                return decode_spec(path.read_bytes())
+                return decode_spec(path.read_bytes().removeprefix(codecs.BOM_UTF8))
             except SpecError as error:
                 print(f"✗ {tame(error.message)}{f' (at {tame(error.pointer)})' if error.pointer else ''}")
             except OSError as error:  # saved under another name, or deleted
                 print(f"✗ The editor left no file: {error.strerror}. It begins again from the spec as it was")
+                path.unlink(missing_ok=True)
                 path.write_bytes(whole)
             if input("Press Enter to go on editing, or r for the suggestion: ").strip().lower()[:1] == "r":
                 return suggested
