@@ -30,20 +30,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command is None:
             parser.print_help()
             return 2
-        return int(_module(args.command).run(args, load()))
+        code = int(_module(args.command).run(args, load()))
+        sys.stdout.flush()  # here, where a full disk can still be told
+        return code
     except BmmError as error:
         _complain(error, as_json="--json" in words)
         return 2 if error.permanent else 1
     except (KeyboardInterrupt, EOFError):  # Ctrl-C, or Ctrl-D where an answer was expected
         return 130
     except BrokenPipeError:
-        # The reader of our output (`| head`) has seen enough; a second failure while Python flushes would only print noise.
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _end_output()  # the reader of our output (`| head`) has seen enough
         return 0
     except OSError as error:
         about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
         _complain(BmmError(f"That did not work: {about}"), as_json="--json" in words)
+        _end_output()
         return 1
     except MemoryError:
         _complain(BmmError("There is not enough memory for that"), as_json="--json" in words)
@@ -57,6 +58,15 @@ def _open_standard_streams() -> None:
             file = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
             os.set_inheritable(file, True)
             setattr(sys, name, os.fdopen(file, mode))
+
+
+def _end_output() -> None:
+    """What can still be printed is; a second failure while Python ends would only print noise."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Parser(argparse.ArgumentParser):

@@ -1,6 +1,7 @@
 """`bmm call`: one tool of a spec, called from here with the code that runs in its container."""
 
 import argparse
+import codecs
 import subprocess
 import sys
 from pathlib import Path
@@ -49,5 +50,5 @@ def _document(name: str) -> bytes | None:
         written = Path(name).read_bytes()
     except OSError:
         return None
-    document = with_files(written, name)
-    return None if document is written else document
+    document = with_files(written.removeprefix(codecs.BOM_UTF8), name)
+    return None if document == written else document

@@ -93,7 +93,7 @@ def list_logs(
 ) -> list[LogLine]:
     server = lifecycle.find(store, organisation_id, slug)
     collector.collect()
-    return store.all(calls.lines_after(server.id, after, min(max(limit, 1), 1000)))
+    return store.all(calls.lines_after(server.id, min(after, 2**53), min(max(limit, 1), 1000)))
 
 
 @post("/api/servers/{slug:str}/tokens", sync_to_thread=True)

@@ -6,6 +6,7 @@ A resource says `file` instead of `text` or `blob`, a Python tool instead of `co
 import base64
 import codecs
 import mimetypes
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,12 @@ from bmm.http.shapes import MOST_SPEC_BYTES
 from runner.contract import MAX_CODE_BYTES, MAX_CONTENT_BYTES
 
 SPEC_FILE = "spec.json"
+_TO_COMPILE = (
+    (re.compile(rb"""(?:\s*#.*\n)*\s*(?:---\s*)?(?:\{\s*)?["']?(?:openapi|swagger)["']?\s*:"""), "openapi"),
+    (re.compile(rb"SQLite format 3\0"), "database"),
+    (re.compile(rb"""\s*\{\s*"log"\s*:"""), "har"),
+)
+"""How documents begin that are no specs yet."""
 # The built-in table only, so that the same spec means the same everywhere; it lacks some that guides are written in.
 _TYPES = mimetypes.MimeTypes()
 for _type, _suffix in (
@@ -41,7 +48,11 @@ def read_spec_document(name: str) -> bytes:
         BadInput: as `read_document`, or one of the files cannot be taken.
     """
     name = spec_file(name)
-    return with_files(read_document(name), name)
+    document = read_document(name)
+    for pattern, kind in _TO_COMPILE:
+        if pattern.match(document):
+            raise BadInput(f"{name} is no spec yet; make one of it first: bmm compile {kind} {name} > spec.json")
+    return with_files(document, name)
 
 
 def read_document(name: str) -> bytes:

@@ -55,8 +55,16 @@ def test_standard_streams_that_are_closed_are_empty(words: str) -> None:
     assert done.returncode in (1, 2)
     assert b"error: " in done.stderr
     assert b"Traceback" not in done.stderr
+    full = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >/dev/full"), capture_output=True, timeout=30, check=False)
+    assert (full.returncode, full.stderr) == (1, b"error: That did not work: [Errno 28] No space left on device\n")
     closed = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >&- 2>&-"), timeout=30, check=False)
     assert closed.returncode == 0
+
+
+@pytest.mark.parametrize("rate", ["90", "-1", "nan"])
+def test_a_rate_that_is_none_is_refused_before_a_model_is_asked(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["eval", f"--least={rate}"]) == 2
+    assert "from 0 to 1" in capsys.readouterr().err
 
 
 def test_a_setting_that_is_wrong_is_exit_2_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,6 +97,25 @@ def test_a_spec_may_begin_with_a_mark_of_utf_8_and_one_in_utf_16_says_so(tmp_pat
     (tmp_path / "wide.json").write_text("{}", encoding="utf-16")
     with pytest.raises(BadInput, match="UTF-16; save it as UTF-8"):
         read_document(str(tmp_path / "wide.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [("# Shop\nopenapi: 3.1.0\n", "openapi"), ('{\n "swagger": "2.0"}', "openapi"), ("SQLite format 3\0", "database"), ('{"log": {}}', "har")],
+)
+def test_what_has_to_be_compiled_first_says_how(tmp_path: Path, content: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "x").write_text(content)
+    for words in (["deploy", str(tmp_path / "x"), "--slug", "x"], ["check", str(tmp_path / "x")]):
+        assert main(words) == 2
+        assert f"bmm compile {kind} {tmp_path}/x > spec.json" in capsys.readouterr().err
+
+
+def test_a_spec_of_one_tool_with_a_mark_of_utf_8_can_be_called(tmp_path: Path) -> None:
+    spec = tmp_path / "marked.json"
+    spec.write_text('{"name": "One", "tools": []}', encoding="utf-8-sig")
+    done = subprocess.run((sys.executable, "-m", "bmm", "call", "--spec", str(spec), "one"), capture_output=True, timeout=30, check=False)
+    assert done.returncode == 2
+    assert b"a spec must offer something" in done.stderr
 
 
 def test_a_secret_that_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
