@@ -1,5 +1,6 @@
 """Errors as HTTP, in one place: JSON for programs, a page for people, the protocol's own shape for OAuth."""
 
+import errno
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -19,6 +20,7 @@ _SENTENCES = {
     405: "This address does not know that method.",
     413: "What was sent is too large.",
     500: "Something went wrong here. It is in the log of `bmm serve`.",
+    507: "The disk of the appliance is full. Make room where data_dir is, then try again.",
 }
 AnyResponse = Response[Any]
 
@@ -62,6 +64,8 @@ def _detail(error: HTTPException) -> str:
 
 def on_surprise(request: AnyRequest, error: Exception) -> AnyResponse:
     _log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "disk is full" in str(error):  # the second is SQLite's
+        return _respond(request, status=507, code="disk_full", sentence=_SENTENCES[507], title=_title(507))
     return _respond(request, status=500, code="internal_error", sentence=_SENTENCES[500], title=_title(500))
 
 

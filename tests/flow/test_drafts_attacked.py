@@ -153,6 +153,16 @@ def test_an_absurd_wait_is_no_failure_of_ours(box: Drafted, date: str) -> None:
     assert box.draft(draft_id).error_code is None
 
 
+def test_a_full_disk_is_said_and_the_next_request_works_when_there_is_room(box: Drafted) -> None:
+    wish = {"prompt": "x " * 9000}
+    box.store.transact(lambda db: db.execute("PRAGMA max_page_count = 1").fetchall())
+    answer = [box.http.post("/api/drafts", json=wish) for _ in range(4)][-1]  # what is free in the file may take the first
+    assert (answer.status_code, answer.json()["error"]["code"]) == (507, "disk_full")
+    assert "Make room" in answer.json()["error"]["message"]
+    box.store.transact(lambda db: db.execute("PRAGMA max_page_count = 1000000").fetchall())
+    assert box.http.post("/api/drafts", json=wish).status_code == 202
+
+
 def test_ten_thousand_tools_are_refused_and_the_story_stays_short(box: Drafted) -> None:
     flood = SPEC | {"tools": [TOOL | {"name": f"list_{number}"} for number in range(10_000)]}
     box.model.then(submitting(flood, piece=20_000), submitting(flood, piece=20_000), submitting(flood, piece=20_000))
