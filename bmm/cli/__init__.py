@@ -73,6 +73,13 @@ class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise BadInput(f"{message.rstrip('.')}; `{self.prog} --help` shows how")
 
+    def _match_arguments_partial(self, actions: Sequence[argparse.Action], arg_strings_pattern: str) -> list[int]:
+        """Words that may be missing wait until the last option is read (O in the pattern); argparse would count them as missing before it."""
+        counts = super()._match_arguments_partial(actions, arg_strings_pattern)
+        while "O" in arg_strings_pattern and counts and not counts[-1]:
+            counts.pop()
+        return counts
+
 
 def _parser(words: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(

@@ -112,6 +112,8 @@ def test_a_choice_of_operations_and_a_pin() -> None:
     assert [tool["name"] for tool in made["tools"]] == ["listProducts", "listOrders"]
     assert all("limit" not in tool["input_schema"]["properties"] for tool in made["tools"])
     assert {"name": "limit", "place": "query", "value": 5} in made["tools"][0]["parameters"]
+    for words in (("--operation", "list*", str(SHOP)), (str(SHOP), "--operation", "list*"), ("--operation", "list*", "--", str(SHOP))):
+        assert len(json.loads(bmm("compile", "openapi", *words).stdout)["tools"]) == 2
 
 
 @pytest.mark.parametrize(
@@ -210,6 +212,8 @@ def test_a_dry_run_shows_the_request_and_sends_nothing(spec: str, shop: int) -> 
         "headers": {"Accept": "application/json, text/*;q=0.9, */*;q=0.5", "User-Agent": "BuildMyMCPServer/0.1", "X-Api-Key": KEY},
         "body": None,
     }
+    first = bmm("call", "--spec", spec, "getOrder", "--dry-run", '{"orderId": "7"}')
+    assert json.loads(first.stdout)["url"].endswith("/orders/7")
 
 
 def test_missing_secrets_are_readable_wherever_they_are_sent(tmp_path: Path) -> None:
