@@ -1,4 +1,4 @@
-"""`python -m runner guard` serves a container and starts `… worker` for tools that are code; `… call` and `… dev` run tools by hand,
+"""`python -m runner guard` serves a container and starts `… worker`, which forks workers, for tools that are code; `… call` and `… dev` run tools by hand,
 `… schema` prints a spec's JSON Schema."""
 
 import os
@@ -15,9 +15,9 @@ def main(argv: list[str]) -> int:
 
             return guard(rest)
         case ["worker", *rest]:
-            from runner.worker.main import main as worker
+            from runner.worker.fork_server import serve
 
-            return worker(rest)
+            return serve(rest)
         case ["dev", *rest]:
             from runner.dev import main as dev
 

@@ -8,8 +8,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 
+from runner.tools.fork_server import ForkServer, Gone
 from runner.tools.losses import Losses
-from runner.tools.process import Gone, Worker, started
+from runner.tools.process import Worker, started
 
 MEMORY_MB = 128
 """What a call may take, beyond what an idle worker has."""
@@ -43,7 +44,8 @@ class Pool:
         log: Log = lambda level, message: None,
     ) -> None:
         self.size = size or sensible_size()
-        self._memory_mb, self._idle_seconds, self._log = memory_mb, idle_seconds, log
+        self._idle_seconds, self._log = idle_seconds, log
+        self._fork_server = ForkServer(memory_mb)
         self._idle: list[Worker] = []
         self._alive: set[Worker] = set()
         self._starting = 0
@@ -104,8 +106,8 @@ class Pool:
         await asyncio.gather(*(worker.kill() for worker in self._alive))
         self._alive.clear()
         self._idle.clear()
-        if self._background:
-            await asyncio.wait(self._background, timeout=_CLOSE_SECONDS)
+        self._do(self._fork_server.end())
+        await asyncio.wait(self._background, timeout=_CLOSE_SECONDS)
 
     def _may(self, tool: str) -> bool:
         if tool in self._losses:
@@ -157,7 +159,7 @@ class Pool:
 
     async def _started(self) -> None:
         try:
-            worker = await started(memory_mb=self._memory_mb)
+            worker = await started(self._fork_server)
         except (OSError, Gone) as error:
             self._log("error", f"a worker could not be started: {error}")
             for _, future in self._waiting:
@@ -225,6 +227,8 @@ class Pool:
             else:
                 self._drop(worker)
         self._idle = kept
+        if not self._alive and not self._starting:
+            self._do(self._fork_server.end())
         again = bool(self._alive) and not self._closed
         self._pruning = asyncio.get_running_loop().call_later(min(_LOOK_SECONDS, self._idle_seconds), self._prune) if again else None
 

@@ -1,23 +1,20 @@
 """A worker as the guard sees it: a process on the other end of a socket, of which nothing is believed."""
 
 import asyncio
-import fcntl
 import os
 import signal
 import socket
-import sys
 from collections import deque
 from contextlib import suppress
-from pathlib import Path
 from typing import cast
 
 import msgspec
 
-import runner
+from runner.tools.child import Child
+from runner.tools.fork_server import START_SECONDS, ForkServer, Gone
 from runner.worker import frames
 from runner.worker.frames import Cancel, Ended, Failed, FromGuard, FromWorker, Ready, Returned
 
-START_SECONDS = 10.0
 _PAUSE_AT, _GO_ON_AT = 32, 8
 # What a call may leave behind in memory before the worker is replaced.
 GROWTH_KB = 32 * 1024
@@ -26,10 +23,6 @@ _DRAIN_SECONDS = 0.5
 _MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _decode = msgspec.msgpack.Decoder(FromWorker).decode
-
-
-class Gone(Exception):
-    """The worker has ended, or spoke so that it had to be ended; the text says which, for the owner."""
 
 
 class _Line(asyncio.Protocol):
@@ -138,15 +131,13 @@ class _Line(asyncio.Protocol):
 class Worker:
     """One process. `known` are the digests of the code it has; `call` is the number of its latest call."""
 
-    def __init__(self, pid: int, line: _Line) -> None:
-        self.pid, self.line = pid, line
-        self._pidfd = os.pidfd_open(pid)
+    def __init__(self, child: Child, line: _Line) -> None:
+        self.pid, self.line, self._child = child.pid, line, child
         # Kept open: it is read after every call.
-        self._stat = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        self._stat = os.open(f"/proc/{child.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         self.known: set[str] = set()
         self.call = 0
         self.idle_since = 0.0
-        self._over = False
         self._first_kb = 0
         self._watched = 0, 0
         self.gave_way = False
@@ -161,7 +152,7 @@ class Worker:
 
     def watch(self) -> None:
         """Called now and then during a call: one that computes for long gives way."""
-        if self.gave_way or self._over:
+        if self.gave_way or self._child.over:
             return
         with suppress(OSError):
             ticks = self._stat_fields(11, 12)
@@ -179,13 +170,8 @@ class Worker:
 
     def rest(self, seconds: float) -> None:
         """It stands still for so long."""
-        self._signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(seconds, self._signal, signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if not self._over:
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._pidfd, number)
+        self._child.signal(signal.SIGSTOP)
+        asyncio.get_running_loop().call_later(seconds, self._child.signal, signal.SIGCONT)
 
     @property
     def usable(self) -> bool:
@@ -237,44 +223,31 @@ class Worker:
     async def kill(self) -> int:
         """End it at once; its exit status, negative for a signal."""
         self.line.close()
-        if self._over:
+        if self._child.over:
             return 0
-        self._over = True
-        loop = asyncio.get_running_loop()
-        gone: asyncio.Future[None] = loop.create_future()
-        with suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-        # Readable when it has ended (pidfd_open(2)); the wait is for the kernel alone.
-        loop.add_reader(self._pidfd, lambda: None if gone.done() else gone.set_result(None))
         try:
-            await gone
+            return await self._child.kill()
         finally:
-            loop.remove_reader(self._pidfd)
-            os.close(self._pidfd)
             os.close(self._stat)
-        with suppress(ChildProcessError):
-            return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])  # noqa: ASYNC222  it has ended
-        return 0
 
 
-async def started(*, memory_mb: int) -> Worker:
+async def started(server: ForkServer) -> Worker:
     """A new worker that has limited itself.
 
     Raises:
         Gone: it ended before, or took too long.
         OSError: there could be no process.
     """
-    loop = asyncio.get_running_loop()
     ours, theirs = socket.socketpair()
     with theirs:
         try:
-            pid = _spawn(theirs.fileno(), memory_mb)
-        except OSError:
+            child = await server.fork(theirs)
+        except BaseException:
             ours.close()
             raise
     ours.setblocking(False)
-    _, line = await loop.create_unix_connection(_Line, sock=ours)
-    worker = Worker(pid, line)
+    _, line = await asyncio.get_running_loop().create_unix_connection(_Line, sock=ours)
+    worker = Worker(child, line)
     try:
         async with asyncio.timeout(START_SECONDS):
             first = await line.receive()
@@ -290,27 +263,3 @@ async def started(*, memory_mb: int) -> Worker:
         await worker.kill()
         raise
     return worker
-
-
-def _spawn(descriptor: int, memory_mb: int) -> int:
-    # Moved out of the way first: dup2 of a descriptor onto itself would leave it closed on exec.
-    high = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
-    actions: list[tuple[int, ...] | tuple[int, int, str, int, int]] = [
-        (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
-        (os.POSIX_SPAWN_DUP2, 1, 2),
-        (os.POSIX_SPAWN_DUP2, high, 3),
-    ]
-    environment = {
-        "PYTHONPATH": str(Path(runner.__file__).resolve().parent.parent),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "LANG": "C.UTF-8",
-        # An arena per thread would reserve 128 MiB of addresses for each.
-        "MALLOC_ARENA_MAX": "1",
-    }
-    command = [sys.executable, "-P", "-s", "-m", "runner", "worker", str(memory_mb)]
-    try:
-        # A session of its own: Ctrl-C is for who started this, and where a kernel shares out the processor by session the guard keeps its share.
-        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True)
-    finally:
-        os.close(high)

@@ -10,10 +10,11 @@ import msgspec
 from runner.contract import PythonTool, ServerSpec
 from runner.tools.alone import Alone
 from runner.tools.context import Context, InputNeeded, NotCapable, Question, Unanswered
+from runner.tools.fork_server import Gone
 from runner.tools.http import Upstreams
 from runner.tools.outgoing import Outgoing, Refused
 from runner.tools.pool import NoWorker, Pool
-from runner.tools.process import Gone, Worker
+from runner.tools.process import Worker
 from runner.tools.result import ToolAnswer, failed
 from runner.worker import frames
 from runner.worker.frames import AskWish, CanWish, Changed, Failed, HttpWish, Note, Progress, Reply, Returned, SecretWish, Start, Wish

@@ -1,9 +1,13 @@
-"""What a worker takes away from itself before it sees any code: memory, priority, threads, files, and what others may see of it."""
+"""What a worker has lost before it sees any code: memory, priority, threads, files, and what others may see of it.
+
+Most of it is taken from the process that it is forked from, and passed on; what counts a single process comes after the fork.
+"""
 
 import ctypes
 import os
 import resource
 import signal
+from contextlib import suppress
 
 MIB = 1024 * 1024
 THREADS = 16
@@ -12,14 +16,12 @@ _CPU_SECONDS = 3600
 """A backstop: the guard counts the time of each call."""
 _NICE = 5
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
-def limit(memory_mb: int) -> None:
-    """End with the guard, be the first to go when memory runs out, and take little of anything.
-
-    `memory_mb` is beyond what the process has now. Nothing of this can be undone later.
-    """
-    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+def limit() -> None:
+    """End with the guard, be the first to go when memory runs out, and take little of anything. Nothing of this can be undone later."""
+    end_with_guard()
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write("1000")
     os.setpriority(os.PRIO_PROCESS, 0, _NICE)
@@ -28,9 +30,6 @@ def limit(memory_mb: int) -> None:
     _most(resource.RLIMIT_NOFILE, _OPEN_FILES)
     _most(resource.RLIMIT_FSIZE, 0)
     _most(resource.RLIMIT_MSGQUEUE, 0)
-    # The kernel counts threads per user, over all workers and the guard.
-    _most(resource.RLIMIT_NPROC, _tasks_of(os.getuid()) + THREADS)
-    _most(resource.RLIMIT_AS, _field("/proc/self/status", "VmSize:") * 1024 + memory_mb * MIB)
 
 
 def hide() -> None:
@@ -39,9 +38,21 @@ def hide() -> None:
     prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
+def limit_fork(memory_mb: int) -> None:
+    """What a fork does not pass on: the end with the guard, and limits that depend on what there is now. `memory_mb` is beyond what the process has."""
+    end_with_guard()
+    # The kernel counts threads per user: all workers, the guard, and on a developer's machine also the containers this user has started.
+    _most(resource.RLIMIT_NPROC, _tasks() + THREADS)
+    _most(resource.RLIMIT_AS, _field("/proc/self/status", "VmSize:") * 1024 + memory_mb * MIB)
+
+
+def end_with_guard() -> None:
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def prctl(option: int, value: int, more: int = 0) -> None:
     arguments = [ctypes.c_ulong(each) for each in (value, more, 0, 0)]
-    if ctypes.CDLL(None, use_errno=True).prctl(option, *arguments) != 0:
+    if _libc.prctl(option, *arguments) != 0:
         raise OSError(ctypes.get_errno(), f"prctl {option}")
 
 
@@ -51,15 +62,14 @@ def _most(kind: int, number: int) -> None:
     resource.setrlimit(kind, (number, number))
 
 
-def _tasks_of(uid: int) -> int:
+def _tasks() -> int:
+    """Threads of all processes that can be seen here: in a container those of this user and no others."""
     total = 0
     for name in os.listdir("/proc"):
         if name.isdigit():
-            try:
-                if os.stat(f"/proc/{name}").st_uid == uid or name == "1":
-                    total += _field(f"/proc/{name}/status", "Threads:")
-            except OSError:
-                continue
+            with suppress(OSError):
+                # A folder has two links of its own, and here one for each thread.
+                total += os.stat(f"/proc/{name}/task").st_nlink - 2
     return total
 
 

@@ -1,7 +1,6 @@
 """A worker: reads a call from its socket, runs the tool, writes what came of it. One call at a time, until the guard is gone."""
 
 import asyncio
-import ctypes  # noqa: F401  imported before the filter, which refuses what it does while it is loaded
 import gc
 import hashlib
 import linecache
@@ -198,12 +197,12 @@ def _clean(text: str) -> str:
     return text.encode("utf-8", "replace").decode()[:16_384]
 
 
-def main(argv: list[str]) -> int:
-    """Serve the guard on descriptor 3; `argv` is the memory in MiB. Ends with the guard."""
+def serve(memory_mb: int, program: bytes) -> int:
+    """Serve the guard on descriptor 3, after a fork, behind this filter. Ends with the guard."""
     os.closerange(SOCKET + 1, 1024)
     os.set_blocking(SOCKET, True)
     try:
-        loop, worker = _confined(int(argv[0]))
+        loop, worker = _confined(memory_mb, program)
     except OSError as error:
         frames.write(SOCKET, frames.framed(Failed(0, False, "not_confined", type(error).__name__, str(error))))
         return 1
@@ -212,15 +211,14 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def _confined(memory_mb: int) -> tuple[asyncio.AbstractEventLoop, Worker]:
+def _confined(memory_mb: int, program: bytes) -> tuple[asyncio.AbstractEventLoop, Worker]:
     """Everything that needs more than a worker may; code comes after this."""
-    limits.limit(memory_mb)
+    limits.limit_fork(memory_mb)
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
     worker = Worker(loop)
     loop.add_reader(SOCKET, worker.readable)
-    limits.hide()
-    seccomp.confine()
-    gc.collect()
+    seccomp.confine(program)
     gc.freeze()
+    gc.enable()
     return loop, worker

@@ -3,16 +3,18 @@
 An allow list. A worker computes, reads files, waits, has threads, and speaks over the one socket it was given. It starts no process,
 opens no socket, sends no signal, changes no priority, looks into no process and writes no file. Refused calls fail with EPERM (EROFS where
 they would write a file); all others with ENOSYS, so that libraries fall back as on an older kernel.
+
+What workers are forked from has a list of its own: the same, and what it takes to fork one and make it a worker, which then loses that too.
 """
 
 import ctypes
 import errno
 import fcntl
 import os
-import platform
 import socket
 import struct
 import termios
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -23,7 +25,7 @@ _KILL, _ERRNO, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 _LOAD, _AND, _JUMP_EQUAL, _JUMP_AT_LEAST, _RETURN = 0x20, 0x54, 0x15, 0x35, 0x06
 _NUMBER, _ARCH, _ARGUMENTS = 0, 4, 16
 _X32_BIT = 0x40000000
-_PR_SET_SECCOMP, _MODE_FILTER = 22, 2
+_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_GET_TID_ADDRESS, _MODE_FILTER = 1, 22, 40, 2
 
 # name: number on x86-64, number on aarch64; None where there is no such call.
 _ALWAYS: dict[str, tuple[int | None, int | None]] = {
@@ -110,24 +112,40 @@ SOMETIMES: dict[str, Sometimes] = {
 }
 
 
+_CLONE_PARENT, _SIGCHLD, _TIDS = 0x00008000, 17, 0x01000000 | 0x00200000
+FORKS: dict[str, Sometimes] = SOMETIMES | {
+    # A thread, or a plain fork to a sibling; threads are for the workers, who can never do more than what they are forked from.
+    "clone": Sometimes(
+        SOMETIMES["clone"].numbers,
+        either=(Test(0, _THREAD | _NEVER, _THREAD), Test(0, _NULL ^ _TIDS, _CLONE_PARENT | _SIGCHLD)),
+    ),
+    # To take the socket of a new worker.
+    "recvmsg": Sometimes((47, 212)),
+    # A worker's event loop wakes itself by one; it leads nowhere else.
+    "socketpair": Sometimes((53, 199), (Test(0, _NULL, socket.AF_UNIX),)),
+    # A worker's own limits and filter, both of which only ever narrow.
+    "prlimit64": Sometimes((302, 261), (Test(0, _NULL, 0),)),
+    "prctl": Sometimes((157, 167), either=tuple(Test(0, _NULL, each) for each in (_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_GET_TID_ADDRESS))),
+}
+
+
 class Unsupported(OSError):
     """There is no filter for this machine."""
 
 
-def confine() -> None:
-    """Put the filter on, for this thread and all that it starts. Needs no_new_privs.
+def confine(code: bytes) -> None:
+    """Put a filter on, for this thread and all that it starts. Needs no_new_privs.
 
     Raises:
-        OSError: the kernel refuses it, or there is none for this processor.
+        OSError: the kernel refuses it.
     """
-    code = program(platform.machine())
     buffer = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("HxxxxxxP", len(code) // 8, ctypes.addressof(buffer))
     held = ctypes.create_string_buffer(header, len(header))
     prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.addressof(held))
 
 
-def program(machine: str) -> bytes:
+def program(machine: str, sometimes: Mapping[str, Sometimes] = SOMETIMES) -> bytes:
     """The filter of a processor, as `struct sock_filter[]` (seccomp(2)).
 
     Raises:
@@ -143,7 +161,7 @@ def program(machine: str) -> bytes:
         code += [_op(_JUMP_AT_LEAST, _X32_BIT, no=1), _op(_RETURN, _KILL)]
     for numbers in _ALWAYS.values():
         code += _whole(numbers[column], _ALLOW)
-    for rule in SOMETIMES.values():
+    for rule in sometimes.values():
         code += _tested(rule.numbers[column], rule)
     for group, error in ((_REFUSED, errno.EPERM), (_WRITING, errno.EROFS)):
         for numbers in group.values():

@@ -110,7 +110,7 @@ REFUSED = (
     Refused(
         "fork",
         "tried(os.fork, os.forkpty, lambda: call(57), lambda: call(58), lambda: call(56, 17, 0, 0, 0, 0), "
-        "lambda: call(435, 0, 0))",
+        "lambda: call(56, 0x8011, 0, 0, 0, 0), lambda: call(56, 0x1208011, 0, 0, 0, 0), lambda: call(435, 0, 0))",
     ),
     Refused(
         "start a program",
@@ -193,6 +193,11 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     "a million lines of output": ("for n in range(1_000_000): print(n)\nreturn 'done'", {None, "timeout"}),
     "a garbage frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04abcd')\nimport asyncio\nawait asyncio.sleep(9)", {"tool_failed"}),
     "a huge frame": ("import os\nos.write(3, b'\\xff\\xff\\xff\\xff')\nimport asyncio\nawait asyncio.sleep(9)", {"tool_failed"}),
+    "a request to be forked on every descriptor": (
+        "import os\nfor number in range(64):\n    try:\n        os.write(number, b'fork')\n    except OSError:\n        pass\n"
+        "import asyncio\nawait asyncio.sleep(9)",
+        {"tool_failed"},
+    ),
     "half a frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04a')\nimport asyncio\nawait asyncio.sleep(9)", {"timeout"}),
     "a flood of empty frames": ("import os\nwhile True: os.write(3, b'\\0' * 65536)", {"tool_failed"}),
     "a flood of requests whose answers it does not take": (

@@ -1,19 +1,22 @@
 """The filter as a program, for both processors: run here instruction by instruction, since this machine is only one of them."""
 
 import struct
+from collections.abc import Mapping
 
 import pytest
 
-from runner.worker.seccomp import Unsupported, program
+from runner.worker.seccomp import FORKS, SOMETIMES, Sometimes, Unsupported, program
 
 ALLOW, EPERM, EROFS, ENOSYS, KILL = 0x7FFF0000, 0x00050001, 0x0005001E, 0x00050026, 0x80000000
 ARCHS = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 NULL = (0,) * 6
 
 
-def decision(machine: str, number: int, *arguments: int, arch: int | None = None) -> int:
+def decision(
+    machine: str, number: int, *arguments: int, arch: int | None = None, sometimes: Mapping[str, Sometimes] = SOMETIMES
+) -> int:
     """What the kernel would do (seccomp(2), classic BPF)."""
-    code = list(struct.iter_unpack("<HBBI", program(machine)))
+    code = list(struct.iter_unpack("<HBBI", program(machine, sometimes)))
     data = struct.pack("<IIQ6Q", number, ARCHS[machine] if arch is None else arch, 0, *(*arguments, *NULL)[:6])
     value = place = 0
     while True:
@@ -77,6 +80,41 @@ CASES: list[tuple[str, tuple[int, int], tuple[int, ...], int]] = [
 @pytest.mark.parametrize(("numbers", "arguments", "expected"), [each[1:] for each in CASES], ids=[each[0] for each in CASES])
 def test_a_call_is(machine: str, numbers: tuple[int, int], arguments: tuple[int, ...], expected: int) -> None:
     assert decision(machine, numbers[machine == "aarch64"], *arguments) == expected
+
+
+FORKING: list[tuple[str, tuple[int, int], tuple[int, ...], int]] = [
+    ("a fork to a sibling", (56, 220), (0x1208011,), ALLOW),
+    ("one without the thread's number", (56, 220), (0x8011,), ALLOW),
+    ("a fork to a child", (56, 220), (0x1200011,), EPERM),
+    ("a fork that shares memory", (56, 220), (0x1208111,), EPERM),
+    ("a fork that shares descriptors", (56, 220), (0x1208411,), EPERM),
+    ("a fork into a new user namespace", (56, 220), (0x1208011 | 0x10000000,), EPERM),
+    ("a thread", (56, 220), (0x003D0F00,), ALLOW),
+    ("a thread in a new user namespace", (56, 220), (0x003D0F00 | 0x10000000,), EPERM),
+    ("recvmsg", (47, 212), (3,), ALLOW),
+    ("sendmsg", (46, 211), (3,), EPERM),
+    ("a pair of sockets", (53, 199), (1, 1, 0), ALLOW),
+    ("a pair of another family", (53, 199), (30, 1, 0), EPERM),
+    ("socket", (41, 198), (1,), EPERM),
+    ("connect", (42, 203), (3,), EPERM),
+    ("execve", (59, 221), (), EPERM),
+    ("execveat", (322, 281), (), EPERM),
+    ("kill", (62, 129), (1, 9), EPERM),
+    ("its own limits changed", (302, 261), (0, 7, 0x7F00_0000_0000, 0), ALLOW),
+    ("the limits of another", (302, 261), (1, 7, 0x1000, 0), EPERM),
+    ("the end with its parent", (157, 167), (1, 9), ALLOW),
+    ("a filter", (157, 167), (22, 2), ALLOW),
+    ("being dumpable", (157, 167), (4, 1), EPERM),
+    ("a subreaper", (157, 167), (36, 1), EPERM),
+    ("openat to write", (257, 56), (0, 0, 1), EROFS),
+    ("setpriority", (141, 140), (0, 0, 19), EPERM),
+]
+
+
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize(("numbers", "arguments", "expected"), [each[1:] for each in FORKING], ids=[each[0] for each in FORKING])
+def test_of_what_forks_workers_a_call_is(machine: str, numbers: tuple[int, int], arguments: tuple[int, ...], expected: int) -> None:
+    assert decision(machine, numbers[machine == "aarch64"], *arguments, sometimes=FORKS) == expected
 
 
 def test_numbers_of_another_processor_end_the_process() -> None:
