@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 _PAUSES = (0.0, 0.5, 1.0, 2.0)
-"""Seconds before the next call of a tool begins, by how many workers it has lost in a row; a start costs a tenth of a second of a processor."""
-_REMEMBERED = 30.0
+"""Seconds before the next call of a tool begins, by how many workers it has lost in a row."""
+_REMEMBERED = 300.0
 
 
 class Losses:

@@ -129,18 +129,19 @@ class _Line(asyncio.Protocol):
 
 
 class Worker:
-    """One process. `known` are the digests of the code it has; `call` is the number of its latest call."""
+    """One process. `known` are the digests of the code it has; `call` is the number of its latest call, `tool` whose it is."""
 
     def __init__(self, child: Child, line: _Line) -> None:
         self.pid, self.line, self._child = child.pid, line, child
         # Kept open: it is read after every call.
         self._stat = os.open(f"/proc/{child.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         self.known: set[str] = set()
-        self.call = 0
+        self.call, self.tool = 0, ""
         self.idle_since = 0.0
         self._first_kb = 0
         self._watched = 0, 0
         self.gave_way = False
+        self._rested_until = 0.0
 
     def next_call(self) -> int:
         """A number that what is left of an earlier call cannot foresee."""
@@ -169,9 +170,12 @@ class Worker:
                 os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
 
     def rest(self, seconds: float) -> None:
-        """It stands still for so long."""
-        self._child.signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(seconds, self._child.signal, signal.SIGCONT)
+        """It stands still for so long; nothing changes where it does already."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._rested_until:
+            self._rested_until = loop.time() + seconds
+            self._child.signal(signal.SIGSTOP)
+            loop.call_later(seconds, self._child.signal, signal.SIGCONT)
 
     @property
     def usable(self) -> bool:
