@@ -19,8 +19,8 @@ _IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
 # A priority says nothing where a container has its share of the processor: what one worker takes of it, the guard lacks. So while the guard
-# works for others (its own processor time shows it), who computes for long stands still for most of the time, and a tool whose last call
-# lost its worker for nearly all of it: on two cores, a fifth of one is still felt by one call in a hundred of the others.
+# works for others (its own processor time shows it), who computes for long stands still for most of the time, and for nearly all of it who
+# does so for very long, or whose tool has just lost a worker: on two cores, a fifth of one is still felt by one call in a hundred.
 _WATCH_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS, _GUARD_WORKS = 0.1, 0.08, 0.497, 0.002
 # Half of the memory is for the guard and for what calls need; an idle worker has about 16 MiB of its own.
 _SHARE_MB = 64
@@ -216,7 +216,7 @@ class Pool:
         for worker in busy:
             worker.watch()
             if worker.gave_way and self._used - used > _GUARD_WORKS:
-                worker.rest(_LONG_REST_SECONDS if worker.tool in self._losses else _REST_SECONDS)
+                worker.rest(_LONG_REST_SECONDS if worker.drags or worker.tool in self._losses else _REST_SECONDS)
         self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch) if busy else None
 
     def _prune(self) -> None:

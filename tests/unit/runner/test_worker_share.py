@@ -45,6 +45,21 @@ async def test_while_others_are_served_who_computes_for_long_stands_still_for_mo
         assert (await spinning).error_code == "timeout"
 
 
+async def test_who_has_computed_for_a_second_stands_still_for_nearly_all_of_the_time_while_others_are_served(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=3) as server:
+        spinning = asyncio.ensure_future(server.call("while True: pass", timeout=8))
+        await asyncio.sleep(0)
+        await asyncio.sleep(2.5)  # alone: nobody has to wait for it
+        (pid,) = (worker.pid for worker in server.pool._alive)
+        states: Counter[str] = Counter()
+        until = time.monotonic() + 2
+        while time.monotonic() < until:
+            await look(server)
+            states[_state(pid)] += 1
+        assert states["T"] > 0.8 * states.total(), states
+        assert (await spinning).error_code == "timeout"
+
+
 async def test_a_tool_that_has_just_hung_stands_still_for_nearly_all_of_the_time(tmp_path: Path) -> None:
     async with serving(tmp_path, size=3) as server:
         assert (await server.call("while True: pass", name="hang", timeout=0.5)).error_code == "timeout"
