@@ -21,7 +21,7 @@ _CLOSE_SECONDS = 1.0
 # A priority says nothing where a container has its share of the processor: what one worker takes of it, the guard lacks. So while the guard
 # works for others (its own processor time shows it), who computes for long stands still for most of the time, and for nearly all of it who
 # does so for very long, or whose tool has just lost a worker: on two cores, a fifth of one is still felt by one call in a hundred.
-_WATCH_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS, _GUARD_WORKS = 0.1, 0.08, 0.497, 0.002
+_WATCH_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS, _MOMENT, _GUARD_WORKS = 0.1, 0.08, 0.497, 0.003, 0.002
 # Half of the memory is for the guard and for what calls need; an idle worker has about 16 MiB of its own.
 _SHARE_MB = 64
 # A start is mostly work for a processor: more at once would all be ready later, the first one too.
@@ -93,7 +93,9 @@ class Pool:
 
     def leave(self, tool: str, worker: Worker, settle: Callable[[], Awaitable[bool]] | None, *, answered: bool = True) -> None:
         """The call is over. `settle` says whether the worker is free of it, None where that is known."""
-        self._do(self._settled(tool, worker, settle, answered))
+        # At once: the next call of the tool must not begin as if nothing had happened.
+        pause = 0.0 if answered else self._losses.add(tool)
+        self._do(self._settled(tool, worker, settle, answered, pause))
 
     async def close(self) -> None:
         """End all workers at once."""
@@ -124,9 +126,15 @@ class Pool:
                 worker.tool = tool
                 if loses:
                     worker.give_way()
+                    asyncio.get_running_loop().call_later(_MOMENT, self._hold_back, worker)
                 return worker
             self._drop(worker)
         return None
+
+    def _hold_back(self, worker: Worker) -> None:
+        """Whoever may hang again does so for a moment only, if others are served."""
+        if worker in self._alive and worker not in self._idle and time.process_time() - self._used > _GUARD_WORKS:
+            worker.rest(_LONG_REST_SECONDS)
 
     def _drop(self, worker: Worker) -> None:
         self._alive.discard(worker)
@@ -184,7 +192,7 @@ class Pool:
         if self._pruning is None:
             self._pruning = asyncio.get_running_loop().call_later(min(_LOOK_SECONDS, self._idle_seconds), self._prune)
 
-    async def _settled(self, tool: str, worker: Worker, settle: Callable[[], Awaitable[bool]] | None, answered: bool) -> None:
+    async def _settled(self, tool: str, worker: Worker, settle: Callable[[], Awaitable[bool]] | None, answered: bool, pause: float) -> None:
         free = False
         try:
             free = (settle is None or await settle()) and worker.usable
@@ -198,7 +206,7 @@ class Pool:
             return
         if free or answered:
             self._losses.forget(tool)
-        elif pause := self._losses.add(tool):
+        elif pause:
             # Timers of uvloop may be a little early.
             asyncio.get_running_loop().call_later(pause + 0.01, self._serve)
         if free:
