@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 
 from bmm.errors import BadInput
 
-MOST_CALLS_PER_MINUTE = 100_000
+MOST_CALLS_PER_MINUTE = 1_000_000
 MODEL_SERVICE = "https://api.anthropic.com"
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -200,16 +201,20 @@ def measure_sql(stand: Stand, held: ExitStack, options: argparse.Namespace) -> N
 
 
 def measure_mixed(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
-    """One server of all three kinds: each of its tools alone, and while one hangs and another crashes."""
+    """One server of all three kinds: each of its tools alone and while one hangs and another crashes, in turns."""
     database = held.enter_context(coded.database(stand.box, stand.data / "mixed"))
     deployed = coded.deploy_with_password(stand.box, "mixed", coded.mixed(stand.spec, database.spec()), document.call(document.MODERN))
     sites.lift_limit(stand.box, "mixed", deployed.token, document.call(document.MODERN))
     found = []
     for ask in (document.call, coded.find, coded.worker_echo):
         one = ask(document.MODERN)
-        alone = [_paced(deployed, one, options) for _ in range(MIXED_ROUNDS)]
-        with coded.trouble(deployed.url, deployed.token, ("hang", "crash")) as ended:
-            meanwhile = [_paced(deployed, one, options) for _ in range(MIXED_ROUNDS)]
+        alone, meanwhile, ended = [], [], Counter[str]()
+        # In turns: what else happens on this machine must not fall to one of them.
+        for _ in range(MIXED_ROUNDS):
+            alone.append(_paced(deployed, one, options))
+            with coded.trouble(deployed.url, deployed.token, ("hang", "crash")) as seen:
+                meanwhile.append(_paced(deployed, one, options))
+            ended.update(seen)
         found.append(Disturbed(tool=one.headers["Mcp-Name"], rate=MIXED_RATE, alone=alone, meanwhile=meanwhile, ended=dict(ended)))
     say(report.disturbed(found))
     wrong = {call["tool"] for call in stand.box.calls("mixed") if not call["ok"]} - {"hang", "crash"}
