@@ -1,17 +1,19 @@
 """Reads what containers append to their event files into the store, exactly once, and frees what it has read."""
 
+import contextlib
 import ctypes
 import logging
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from bmm.core.server import Container
 from bmm.store import calls, servers
-from bmm.store.db import Stale, Statement, Store
-from runner.contract import CallEvent, Event
+from bmm.store.db import Stale, Store
+from runner.contract import CallEvent, Event, LogEvent
 
 log = logging.getLogger("bmm.events")
 _CHUNK = 1 << 20
@@ -62,25 +64,32 @@ class Collector:
                 end = offset + chunk.rfind(b"\n") + 1
                 if end == offset:
                     break
-                lines = chunk[: end - offset - 1]
-                statements = [made for line in lines.split(b"\n") if (made := _store_line(line, container, server.organisation_id))]
+                events = _events(chunk[: end - offset - 1])
+                called = (one for one in events if isinstance(one, CallEvent))
+                said = (one for one in events if isinstance(one, LogEvent))
                 try:
-                    self._store.apply(*statements, calls.advance(container.id, start=offset, end=end))
+                    self._store.apply(
+                        calls.insert_calls(called, organisation_id=server.organisation_id, server_id=container.server_id),
+                        calls.insert_logs(said, server_id=container.server_id, version=container.version),
+                        calls.advance(container.id, start=offset, end=end),
+                    )
                 except Stale:
                     return
                 _punch(file.fileno(), end)
                 offset = end
 
 
-def _store_line(line: bytes, container: Container, organisation_id: str) -> Statement | None:
+def _events(lines: bytes) -> list[Event]:
     try:
-        event = _decoder.decode(line)
+        return _decoder.decode_lines(lines)
     except msgspec.MsgspecError:
-        # Only the guard writes here, whole lines at a time; a torn line is what a full disk leaves, and its end is lost already.
-        return None
-    if isinstance(event, CallEvent):
-        return calls.insert_call(event, organisation_id=organisation_id, server_id=container.server_id)
-    return calls.insert_log(event, server_id=container.server_id, version=container.version)
+        return [event for line in lines.split(b"\n") for event in _event(line)]
+
+
+def _event(line: bytes) -> Iterator[Event]:
+    # Only the guard writes here, whole lines at a time; a torn line is what a full disk leaves, and its end is lost already.
+    with contextlib.suppress(msgspec.MsgspecError):
+        yield _decoder.decode(line)
 
 
 def _punch(descriptor: int, end: int) -> None:

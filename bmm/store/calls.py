@@ -1,38 +1,30 @@
 """What the containers reported: calls and log lines, and how far each event file has been read."""
 
+from collections.abc import Iterable
+
 from bmm.core.call import Call, LogLine
-from bmm.store.db import Query, Statement
+from bmm.store.db import Query, Rows, Statement
 from runner.contract import CallEvent, LogEvent
 
 
-def insert_call(event: CallEvent, *, organisation_id: str, server_id: str) -> Statement:
+def insert_calls(events: Iterable[CallEvent], *, organisation_id: str, server_id: str) -> Rows:
     """Ids come from the guard, so a line read twice counts once."""
-    return Statement(
+    return Rows(
         """
-        INSERT OR IGNORE INTO calls (id, organisation_id, server_id, version, at, tool, ok, ms, error, subject, client, grant_id)
-        VALUES (:id, :organisation_id, :server_id, :version, :at, :tool, :ok, :ms, :error, :subject, :client, :grant_id)
+        INSERT OR IGNORE INTO calls (organisation_id, server_id, id, version, at, tool, ok, ms, error, subject, client, grant_id)
+        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
         """,
-        {
-            "id": event.id,
-            "organisation_id": organisation_id,
-            "server_id": server_id,
-            "version": event.version,
-            "at": event.at,
-            "tool": event.tool,
-            "ok": event.ok,
-            "ms": event.ms,
-            "error": event.error,
-            "subject": event.subject,
-            "client": event.client,
-            "grant_id": event.grant,
-        },
+        [
+            (organisation_id, server_id, one.id, one.version, one.at, one.tool, one.ok, one.ms, one.error, one.subject, one.client, one.grant)
+            for one in events
+        ],
     )
 
 
-def insert_log(event: LogEvent, *, server_id: str, version: int) -> Statement:
-    return Statement(
-        "INSERT INTO logs (server_id, version, at, level, tool, message) VALUES (:server_id, :version, :at, :level, :tool, :message)",
-        {"server_id": server_id, "version": version, "at": event.at, "level": event.level, "tool": event.tool, "message": event.message},
+def insert_logs(events: Iterable[LogEvent], *, server_id: str, version: int) -> Rows:
+    return Rows(
+        "INSERT INTO logs (server_id, version, at, level, tool, message) VALUES (?, ?, ?, ?, ?, ?)",
+        [(server_id, version, one.at, one.level, one.tool, one.message) for one in events],
     )
 
 

@@ -9,7 +9,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -47,6 +47,15 @@ class Statement:
 
     def __init__(self, sql: str, params: Mapping[str, Value], expect: int | None = None) -> None:
         self.sql, self.params, self.expect = sql, params, expect
+
+
+class Rows:
+    """The same change for many rows, each the values of the placeholders in their order: a fraction of a statement for each."""
+
+    __slots__ = ("rows", "sql")
+
+    def __init__(self, sql: str, rows: Sequence[tuple[Value, ...]]) -> None:
+        self.sql, self.rows = sql, rows
 
 
 class Stale(Conflict):
@@ -96,7 +105,7 @@ class Store:
         async with reader.execute(query.sql, query.params) as cursor:
             return [_decode(row, query.row) for row in await cursor.fetchall()]
 
-    def apply(self, *statements: Statement) -> None:
+    def apply(self, *statements: Statement | Rows) -> None:
         """Do all or none, in one `BEGIN IMMEDIATE` transaction; returns once it is on disk.
 
         Raises:
@@ -210,8 +219,11 @@ def run(db: sqlite3.Connection, *statements: Statement) -> None:
     _run(db, statements)
 
 
-def _run(db: sqlite3.Connection, statements: tuple[Statement, ...]) -> None:
+def _run(db: sqlite3.Connection, statements: tuple[Statement | Rows, ...]) -> None:
     for statement in statements:
+        if isinstance(statement, Rows):
+            db.executemany(statement.sql, statement.rows)
+            continue
         touched = db.execute(statement.sql, statement.params).rowcount
         if statement.expect is not None and touched != statement.expect:
             raise Stale("This has changed in the meantime; look at it again.")

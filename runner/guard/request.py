@@ -28,7 +28,7 @@ class Request:
 
     def __init__(self, connection: "Connection", method: bytes, path: str, headers: dict[bytes, bytes], *, keep_alive: bool) -> None:
         self._connection, self.method, self.path, self.headers, self.keep_alive = connection, method, path, headers, keep_alive
-        self._expects = headers.get(b"expect", b"").lower() == b"100-continue"
+        self._expects = b"expect" in headers and headers[b"expect"].lower() == b"100-continue"
         self._body: list[bytes] = []
         self.body_size = 0
         self.more_body = True

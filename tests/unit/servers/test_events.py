@@ -86,7 +86,7 @@ def test_a_kill_before_the_offset_was_noted_counts_nothing_twice(story: Story) -
     # As if the same bytes were read by a process that had looked at the row before.
     with pytest.raises(Stale):
         story.store.apply(
-            calls.insert_log(LogEvent(at="2026-11-21T03:00:00Z", level="info", message="hello"), server_id=story.server.id, version=1),
+            calls.insert_logs([LogEvent(at="2026-11-21T03:00:00Z", level="info", message="hello")], server_id=story.server.id, version=1),
             calls.advance(story.container.id, start=0, end=end),
         )
     assert len(story.store.all(calls.lines_after(story.server.id, 0, 10))) == 1
