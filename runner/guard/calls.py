@@ -4,8 +4,7 @@ import asyncio
 import math
 import time
 import traceback
-from collections.abc import Awaitable, Mapping
-from typing import TypeVar
+from collections.abc import Mapping
 
 import msgspec
 
@@ -37,7 +36,6 @@ MAX_RESULT_BYTES = 4 * 1024 * 1024
 RATE_LIMITED = "rate_limited"
 _RETRY_SOON = ((b"retry-after", b"1"),)
 
-T = TypeVar("T")
 Outcome = tuple[Reply | None, str | None]
 """What to send (nothing to a client that has gone) and the code under which the call is counted (None: it went well)."""
 
@@ -100,8 +98,9 @@ class Calls:
         if refusal := self._full(get, caller, exchange):
             return refusal
         context = CallContext(get, caller, address, exchange, self._asking, self._subscriptions)
+        self._opened(context)
         try:
-            inner = await self._within(context, self._prompted(get, context))
+            inner = await self._prompted(get, context)
             return result_reply(get.id, b"%b%b}" % (self._start[get.modern], inner))
         except RpcError as error:
             return error_reply(get.id, error.code, error.message, status=error.status if get.modern else 200)
@@ -109,6 +108,8 @@ class Calls:
             return self._asked_back(context, error)
         except asyncio.CancelledError:
             return self._cut(context)
+        finally:
+            self._closed(context)
 
     def cancel(self, cancelled: Cancelled, *, caller: Caller | None, address: str) -> None:
         """`notifications/cancelled`: without sessions, whose it is follows from grant, address and id, if they fit one run only."""
@@ -156,8 +157,9 @@ class Calls:
         return result_reply(call.id, result), answer.error_code or ("failed" if answer.is_error else None)
 
     async def _answer(self, tool: RegisteredTool, context: CallContext) -> ToolAnswer:
+        self._opened(context)
         try:
-            return await self._within(context, self._run(tool, context))
+            return await self._run(tool, context)
         except asyncio.CancelledError:
             if context.cancelled or not self._interrupted:
                 raise
@@ -180,6 +182,8 @@ class Calls:
             return failed(
                 "internal_error", "The tool failed inside the server; its owner can see it in the log. Other arguments rarely help."
             )
+        finally:
+            self._closed(context)
 
     async def _run(self, tool: RegisteredTool, context: CallContext) -> ToolAnswer:
         call = context.call
@@ -207,17 +211,16 @@ class Calls:
         context.check_state()
         return await prompted(self._offers, get, context)
 
-    async def _within(self, context: CallContext, work: Awaitable[T]) -> T:
-        """Run something that counts as running, and that a client may end."""
+    def _opened(self, context: CallContext) -> None:
+        """It counts as running from here on, and its client may end it, until `_closed`."""
         context.task = context.exchange.task
         self.open.add(context)
         self.watch.wake()
-        try:
-            return await work
-        finally:
-            self.open.discard(context)
-            self._running_bytes -= context.exchange.size
-            self._limits.leave(context.grant, context.person)
+
+    def _closed(self, context: CallContext) -> None:
+        self.open.discard(context)
+        self._running_bytes -= context.exchange.size
+        self._limits.leave(context.grant, context.person)
 
     def _asked_back(self, context: CallContext, error: Exception) -> Reply:
         """The answer to a request that cannot be finished as it is."""
