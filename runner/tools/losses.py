@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-_PAUSES = (0.0, 0.5, 1.0, 2.0)
+_PAUSES = (0.0, 0.5, 1.0, 2.0, 5.0)
 """Seconds before the next call of a tool begins, by how many workers it has lost in a row."""
 _REMEMBERED = 300.0
 

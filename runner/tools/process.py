@@ -140,7 +140,7 @@ class Worker:
         self.idle_since = 0.0
         self._first_kb = 0
         self._watched = 0, 0
-        self.gave_way = self.drags = False
+        self.gave_way = self.drags = self.held_back = False
         self._rested_until = 0.0
 
     def next_call(self) -> int:
@@ -172,12 +172,17 @@ class Worker:
                 os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
 
     def rest(self, seconds: float) -> None:
-        """It stands still for so long; nothing changes where it does already."""
+        """It stands still for so long from now; one that does so for longer already goes on with that."""
         loop = asyncio.get_running_loop()
-        if loop.time() >= self._rested_until:
-            self._rested_until = loop.time() + seconds
+        until = loop.time() + seconds
+        if until > self._rested_until:
+            self._rested_until = until
             self._child.signal(signal.SIGSTOP)
-            loop.call_later(seconds, self._child.signal, signal.SIGCONT)
+            loop.call_later(seconds, self._go_on, until)
+
+    def _go_on(self, until: float) -> None:
+        if self._rested_until == until:
+            self._child.signal(signal.SIGCONT)
 
     @property
     def usable(self) -> bool:

@@ -124,9 +124,11 @@ def test_pauses_grow_and_losses_are_forgotten() -> None:
     now = 100.0
     losses = Losses(lambda: now)
     assert ("a" in losses, losses.pausing("a")) == (False, False)
-    assert [losses.add("a") for _ in range(5)] == [0.0, 0.5, 1.0, 2.0, 2.0]
+    assert [losses.add("a") for _ in range(6)] == [0.0, 0.5, 1.0, 2.0, 5.0, 5.0]
     assert ("a" in losses, losses.pausing("a"), "b" in losses) == (True, True, False)
-    now += 2
+    now += 4.9
+    assert ("a" in losses, losses.pausing("a")) == (True, True)
+    now += 0.1
     assert ("a" in losses, losses.pausing("a")) == (True, False)
     now += 290
     assert "a" in losses
