@@ -55,11 +55,10 @@ class Credentials(Mapping[str, str]):
 
 
 class Value(Struct, frozen=True):
-    """What stood where a credential goes: its text, or the shell variable or placeholder that stood for it."""
+    """What stood where a credential goes: its text, none where a shell variable or a placeholder stood for it."""
 
     text: str
     variable: str = ""
-    made_up: bool = False
 
     def __repr__(self) -> str:
         return f"Value({self.variable or 'hidden'})"
@@ -69,10 +68,10 @@ def value_of(text: str) -> Value:
     """`$TOKEN` and `<your token>` name or stand for a value; anything else is one."""
     text = text.strip()
     if (found := VARIABLE.search(text)) is not None:
-        return Value("", variable=found.group(1), made_up=True)
+        return Value("", variable=found.group(1))
     if (named := re.fullmatch(r"\$\{?([A-Za-z_]\w*)\}?|%([A-Za-z_]\w*)%|\{\{([A-Za-z_]\w*)\}\}", text)) is not None:
-        return Value("", variable=next(each for each in named.groups() if each), made_up=True)
-    return Value("", made_up=True) if _MADE_UP.match(text) or not text else Value(text)
+        return Value("", variable=next(each for each in named.groups() if each))
+    return Value("") if _MADE_UP.match(text) or not text else Value(text)
 
 
 def is_header(name: str, value: str) -> bool:

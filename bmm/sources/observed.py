@@ -66,7 +66,7 @@ class Secrets:
                 key, number = f"{plain[:60]}_{number}", number + 1
             self._keys[title, place, name] = key
             self._hints[key] = hint
-        if value.text and not value.made_up:
+        if value.text:
             self.values.setdefault(key, value.text)
         return key
 
