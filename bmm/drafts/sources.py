@@ -7,7 +7,7 @@ from bmm.core.finding import Finding, Level
 from bmm.drafts.errors import NoDraft
 from bmm.egress.classify import refusal
 from bmm.egress.dial import own_addresses
-from bmm.sources import SOURCES, Compiled
+from bmm.sources import Compiled, compile_openapi
 from bmm.sources.curl import compile_curl
 from bmm.sources.detect import Found, found_in
 from bmm.sources.fetch import Reach, fetch
@@ -44,7 +44,7 @@ def compile_found(found: Found, prompt: str, config: Config, say: Callable[[str]
         own = own_addresses()
         reach = Reach(refusal=lambda address: refusal(address, own), exceptions=config.egress_exceptions, allow_private=False)
         data, location = fetch(found.given, limit=options.max_bytes, say=say, reach=reach)
-        compiled = SOURCES["openapi"](data, location=location, options=options)
+        compiled = compile_openapi(data, location=location, options=options)
     return compiled.spec, [
         Finding(level=_LEVELS[each.level], id="source.remark", place=each.pointer, message=each.message, fix=each.fix) for each in compiled.findings
     ]

@@ -1,7 +1,5 @@
 """Where specs come from: every source takes a description and returns a `ServerSpec` with its findings."""
 
-from collections.abc import Callable
-
 from bmm.sources.curl import compile_curl
 from bmm.sources.database import compile_database
 from bmm.sources.finding import Compiled, Finding, UnusableDocument
@@ -9,11 +7,4 @@ from bmm.sources.har import compile_har
 from bmm.sources.openapi import compile_openapi
 from bmm.sources.template import compile_template
 
-__all__ = [
-    "SOURCES", "Compiled", "Finding", "UnusableDocument", "compile_curl", "compile_database", "compile_har", "compile_openapi", "compile_template",
-]  # fmt: skip
-
-SOURCES: dict[str, Callable[..., Compiled]] = {
-    "openapi": compile_openapi, "database": compile_database, "curl": compile_curl, "har": compile_har, "template": compile_template,
-}  # fmt: skip
-"""Name in `bmm compile NAME` -> what compiles it."""
+__all__ = ["Compiled", "Finding", "UnusableDocument", "compile_curl", "compile_database", "compile_har", "compile_openapi", "compile_template"]
