@@ -69,8 +69,6 @@ class Pool:
         Raises:
             NoWorker: none was free in time, or none could be started.
         """
-        if self._watching is None:
-            self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch)
         if not self._waiting and self._may(tool) and (worker := self._free(tool)) is not None:
             self._held[tool] += 1
             return worker
@@ -124,6 +122,8 @@ class Pool:
             worker = self._idle.pop()
             if worker.line.silent:
                 worker.tool = tool
+                if self._watching is None:
+                    self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch)
                 if loses:
                     worker.give_way()
                     worker.held_back = True
