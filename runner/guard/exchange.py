@@ -47,15 +47,22 @@ class Exchange:
 
     async def answer(self, reply: Reply) -> None:
         """The last thing that is sent. A stream has had its status already; a reply without a body only ends it."""
-        if not self.streaming:
-            self._ended = True
-            return await self._whole(reply)
-        async with self._writing():
-            if not self._ended:
-                self._ended = True
-                await self._drained()
-                self._request.end(b"event: message\ndata: %b\n\n" % reply.body if reply.body else b"")
-        return None
+        if self.streaming:
+            async with self._writing():
+                if not self._ended:
+                    self._ended = True
+                    await self._drained()
+                    self._request.end(b"event: message\ndata: %b\n\n" % reply.body if reply.body else b"")
+            return
+        self._ended = True
+        headers: tuple[Header, ...] = _DOCUMENT if reply.body else (_NO_STORE,)
+        if reply.headers or self._more:
+            headers = (*headers, *reply.headers, *self._more)
+        if reply.close:
+            self._request.keep_alive = False
+        if self._request.blocked:
+            await self._request.drained()
+        self._request.answer(reply.status, headers, reply.body)
 
     async def keep_alive(self) -> None:
         if self.streaming:
@@ -72,15 +79,6 @@ class Exchange:
             self.spoke_at = asyncio.get_running_loop().time()
             self._request.say(event)
             return True
-
-    async def _whole(self, reply: Reply) -> None:
-        headers: tuple[Header, ...] = _DOCUMENT if reply.body else (_NO_STORE,)
-        if reply.headers or self._more:
-            headers = (*headers, *reply.headers, *self._more)
-        if reply.close:
-            self._request.keep_alive = False
-        await self._drained()
-        self._request.answer(reply.status, headers, reply.body)
 
     async def _drained(self) -> None:
         if self._request.blocked:
