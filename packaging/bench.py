@@ -233,7 +233,7 @@ def measure_draft(stand: Stand, held: ExitStack, _: argparse.Namespace) -> None:
 
 
 def _paced(deployed: sites.Deployed, ask: Ask, options: argparse.Namespace) -> load.Paced:
-    return load.at_rate(deployed.url, ask, deployed.token, rate=MIXED_RATE, connections=8, seconds=options.seconds)
+    return load.at_rate(deployed.url, ask, deployed.token, rate=MIXED_RATE, connections=8, seconds=2 * options.seconds)
 
 
 def _fastmcp(stand: Stand, resource: str) -> tuple[str, ...]:

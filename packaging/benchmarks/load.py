@@ -1,6 +1,7 @@
 """Load: one `wrk` after the other, each with its own Lua script, or one client that asks at a fixed rate, and what it measured."""
 
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -72,11 +73,20 @@ def run(url: str, ask: Ask, token: str, *, connections: int, seconds: int, folde
 
 
 class Paced(Struct, frozen=True, kw_only=True):
-    """Asked at a fixed rate. Latencies in milliseconds."""
+    """Asked at a fixed rate. `took` are the latencies of all requests in milliseconds."""
 
-    requests: int
-    p50: float
-    p99: float
+    took: list[float]
+
+    @property
+    def p50(self) -> float:
+        return self._share(0.5)
+
+    @property
+    def p99(self) -> float:
+        return self._share(0.99)
+
+    def _share(self, share: float) -> float:
+        return sorted(self.took)[max(0, math.ceil(len(self.took) * share) - 1)]
 
 
 def at_rate(url: str, ask: Ask, token: str, *, rate: float, connections: int, seconds: float) -> Paced:

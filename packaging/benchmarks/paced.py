@@ -2,13 +2,12 @@
 
     python paced.py <<< '{"port": …, "target": "/…", "headers": {…}, "body": "…", "rate": 200, "connections": 16, "seconds": 4}'
 
-Prints {"requests": …, "p50": …, "p99": …} in milliseconds, over loopback. A request is due every 1/rate seconds; its latency runs from
+Prints {"took": […]}, the latency of each request in milliseconds, over loopback. A request is due every 1/rate seconds; its latency runs from
 the moment it is due (as its timer saw it) to the last byte of its answer. The first half second does not count.
 """
 
 import asyncio
 import json
-import math
 import re
 import sys
 from collections import deque
@@ -73,7 +72,7 @@ class Ask(asyncio.Protocol):
         sys.exit("a connection was closed under a request" if self not in self._free else 0)
 
 
-async def measured(task: Task) -> dict[str, float]:
+async def measured(task: Task) -> list[float]:
     loop = asyncio.get_running_loop()
     lines = "".join(f"{name}: {value}\r\n" for name, value in task.headers.items())
     head = f"POST {task.target} HTTP/1.1\r\nHost: localhost:{task.port}\r\n{lines}Content-Length: {len(task.body)}\r\n\r\n"
@@ -93,13 +92,8 @@ async def measured(task: Task) -> dict[str, float]:
         while waiting and free:
             free.popleft().ask(waiting.popleft())
         await asyncio.sleep(_TICK)
-    took = sorted(end - due for due, end in done if due >= began + _WARM)
-    return {"requests": len(took), "p50": 1000 * _share(took, 0.5), "p99": 1000 * _share(took, 0.99)}
-
-
-def _share(sorted_values: list[float], share: float) -> float:
-    return sorted_values[max(0, math.ceil(len(sorted_values) * share) - 1)]
+    return [1000 * (end - due) for due, end in done if due >= began + _WARM]
 
 
 if __name__ == "__main__":
-    print(json.dumps(uvloop.run(measured(msgspec.json.decode(sys.stdin.buffer.read(), type=Task)))))
+    print(json.dumps({"took": uvloop.run(measured(msgspec.json.decode(sys.stdin.buffer.read(), type=Task)))}))

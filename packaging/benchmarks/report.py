@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from statistics import mean, median
 
+from benchmarks import load
 from benchmarks.contest import Added, Disturbed, Half, Measured
 from benchmarks.drafting import Drafted
 from benchmarks.process import Memory
@@ -112,14 +113,13 @@ def disturbed(found: Sequence[Disturbed]) -> str:
     """Latencies of a tool while others hang and crash, beside its own when nothing else happens."""
     rows = []
     for one in found:
-        # Of few seconds each: what else the machine does shows in some of them.
-        quiet = median(each.p99 for each in one.alone)
+        quiet, loud = (load.Paced(took=[ms for burst in bursts for ms in burst.took]) for bursts in (one.alone, one.meanwhile))
         beside = " and ".join(f"{count} x `{name}`" for name, count in one.ended.items())
-        for state, paced in (("alone", one.alone), (f"beside {beside}", one.meanwhile)):
-            p50, p99 = median(each.p50 for each in paced), median(each.p99 for each in paced)
-            each = " ".join(f"{one.p99:.2f}" for one in paced)
-            rows.append((f"`{one.tool}`", state, f"{one.rate:.0f}", f"{p50:.2f}", f"{p99:.2f}", each, f"{p99 / quiet:.2f} x"))
-    return _table(("tool", "who", "requests/s", "p50 ms", "p99 ms", "each round", "p99 to alone"), rows)
+        for state, together, bursts in (("alone", quiet, one.alone), (f"beside {beside}", loud, one.meanwhile)):
+            each = " ".join(f"{burst.p99:.2f}" for burst in bursts)
+            calls = f"{len(together.took)} at {one.rate:.0f}/s"
+            rows.append((f"`{one.tool}`", state, calls, f"{together.p50:.2f}", f"{together.p99:.2f}", each, f"{together.p99 / quiet.p99:.2f} x"))
+    return _table(("tool", "who", "calls", "p50 ms", "p99 ms", "p99 of each round", "p99 to alone"), rows)
 
 
 def _times(rate: float, others: Sequence[float]) -> str:
