@@ -20,7 +20,7 @@ _PAUSE_AT, _GO_ON_AT = 32, 8
 GROWTH_KB = 32 * 1024
 _DRAIN_SECONDS = 0.5
 # A call that has computed for so long gives way to everything else; after the second of these for nearly all of the time.
-_MUCH_TICKS, _VERY_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4, os.sysconf("SC_CLK_TCK")
+_MUCH_TICKS, _VERY_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4, os.sysconf("SC_CLK_TCK") // 2
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _decode = msgspec.msgpack.Decoder(FromWorker).decode
 
