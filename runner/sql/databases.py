@@ -69,10 +69,6 @@ class Databases:
     def database(self, name: str) -> Database:
         return self._known[name]
 
-    def close(self) -> None:
-        for pool in self._pools.values():
-            pool.close()
-
 
 class _Connector:
     """Opens sessions of one database."""

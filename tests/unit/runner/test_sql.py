@@ -243,6 +243,6 @@ def test_a_database_is_asked_in_its_own_thread_and_says_what_is_wrong(tmp_path: 
         endless = "WITH RECURSIVE n(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n) SELECT max(n) FROM n"
         assert await refused("main", endless, seconds=0.5) == "sql_timeout"
         assert await refused("gone", "SELECT 1") == "sql_unavailable"
-        databases.close()
+        databases["main"].close()
 
     asyncio.run(use())
