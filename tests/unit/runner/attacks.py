@@ -174,7 +174,7 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     "memory without end": ("kept = []\nwhile True: kept.append(bytearray(1 << 20))", {"tool_failed"}),
     "one huge allocation": ("return len(bytearray(1 << 33))", {"tool_failed"}),
     "sys.exit": ("import sys\nsys.exit(3)", {"tool_failed"}),
-    "sys.exit in a callback": ("import asyncio, sys\nasyncio.get_running_loop().call_soon(sys.exit)\nawait asyncio.sleep(9)", {"tool_failed"}),
+    "sys.exit in a callback": ("import asyncio, sys\nasyncio.get_running_loop().call_soon(sys.exit)\nawait asyncio.sleep(60)", {"tool_failed"}),
     "os._exit": ("import os\nos._exit(0)", {"tool_failed"}),
     "abort": ("import os\nos.abort()", {"tool_failed"}),
     "a crash": ("import ctypes\nctypes.string_at(0)", {"tool_failed"}),
@@ -191,14 +191,14 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     "half a surrogate pair": ("return '\\ud800'", {"invalid_output", "tool_failed"}),
     "a gigabyte of output": ("import sys\nfor _ in range(1024): sys.stdout.write('x' * (1 << 20))\nreturn 'done'", {None, "timeout"}),
     "a million lines of output": ("for n in range(1_000_000): print(n)\nreturn 'done'", {None, "timeout"}),
-    "a garbage frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04abcd')\nimport asyncio\nawait asyncio.sleep(9)", {"tool_failed"}),
-    "a huge frame": ("import os\nos.write(3, b'\\xff\\xff\\xff\\xff')\nimport asyncio\nawait asyncio.sleep(9)", {"tool_failed"}),
+    "a garbage frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04abcd')\nimport asyncio\nawait asyncio.sleep(60)", {"tool_failed"}),
+    "a huge frame": ("import os\nos.write(3, b'\\xff\\xff\\xff\\xff')\nimport asyncio\nawait asyncio.sleep(60)", {"tool_failed"}),
     "a request to be forked on every descriptor": (
         "import os\nfor number in range(64):\n    try:\n        os.write(number, b'fork')\n    except OSError:\n        pass\n"
-        "import asyncio\nawait asyncio.sleep(9)",
+        "import asyncio\nawait asyncio.sleep(60)",
         {"tool_failed"},
     ),
-    "half a frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04a')\nimport asyncio\nawait asyncio.sleep(9)", {"timeout"}),
+    "half a frame": ("import os\nos.write(3, b'\\0\\0\\0\\x04a')\nimport asyncio\nawait asyncio.sleep(60)", {"timeout"}),
     "a flood of empty frames": ("import os\nwhile True: os.write(3, b'\\0' * 65536)", {"tool_failed"}),
     "a flood of requests whose answers it does not take": (
         "from runner.worker import frames\nimport os\n"
@@ -214,7 +214,7 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     "blocks of no kind": ("from runner.worker import Content\nreturn [Content({'type': []}), Content({'type': 'text'})]", {"invalid_output"}),
     "a log that JSON cannot say": (
         "from runner.worker import frames\nimport os, asyncio\nos.write(3, frames.framed(frames.Note(ctx._call.number, 'info', {None: 1})))\n"
-        "await asyncio.sleep(9)",
+        "await asyncio.sleep(60)",
         {"tool_failed"},
     ),
     "numbers of x32": (
@@ -234,7 +234,7 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     ),
     "a message that is small to send and huge to hold": (
         "from runner.worker import frames\nimport asyncio, os\nframe = bytes(frames.framed(frames.Note(ctx._call.number, None, [])))[4:-1]\n"
-        "frame += b'\\xdd' + (10**6).to_bytes(4, 'big') + b'\\x80' * 10**6\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\nawait asyncio.sleep(9)",
+        "frame += b'\\xdd' + (10**6).to_bytes(4, 'big') + b'\\x80' * 10**6\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\nawait asyncio.sleep(60)",
         {"tool_failed"},
     ),
     "a flood of messages": (

@@ -15,6 +15,7 @@ from runner.tools.outgoing import Refused
 from runner.tools.pool import Pool
 from runner.tools.python import PythonRunner, Services
 from runner.tools.result import ToolAnswer
+from tests.waiting import PATIENCE
 
 ENTRY = Entry(index=0, name="shop.test", port=8081, plain=True)
 SECRETS = {"SHOP_KEY": "hunter22", "UNLISTED": "never-seen", "PEM": 'first line\nsecond wi"th\n'}
@@ -70,7 +71,7 @@ class Server:
             log=lambda level, text, tool: self.lines.append((level, f"{tool}: {text}")),
         )
 
-    def tool(self, body: str, *, name: str = "tool", timeout: float = 5) -> PythonRunner:
+    def tool(self, body: str, *, name: str = "tool", timeout: float = PATIENCE) -> PythonRunner:
         """`body` is that of `run`, or a whole module where it defines `run` itself."""
         code = textwrap.dedent(body)
         if "async def run(" not in code:

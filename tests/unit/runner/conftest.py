@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import uvloop
 
+from runner.tools import process
 from tests.unit.runner.guarded import Client, GuardProcess, Home, http_tool, spec
+from tests.waiting import PATIENCE
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,12 @@ def start() -> Iterator[Callable[..., GuardProcess]]:
         guard.stop()
     for home in homes:
         home.close()
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker has all the time it needs to let go of a call, so that none is replaced because the machine is busy."""
+    monkeypatch.setattr(process, "_DRAIN_SECONDS", PATIENCE)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -20,12 +20,12 @@ from joserfc import jws
 from joserfc.jwk import RSAKey
 
 from runner.contract import AllowedHost, Confidential, Entry, HttpTool, Manifest, Parameter, Scope, ServerSpec, Tool, encode_spec
+from tests.waiting import PATIENCE
 
 ISSUER = "https://bmm.test"
 RESOURCE = "https://bmm.test/s/shop/mcp"
 METADATA = "https://bmm.test/.well-known/oauth-protected-resource/s/shop/mcp"
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
-PATIENCE = 10.0
 OPEN_POLICY = {"revoked_grants": [], "paused": False, "calls_per_minute": 1_000_000}
 """Tests call often; those of limits say so."""
 

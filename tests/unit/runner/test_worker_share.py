@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import statistics
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,10 +15,14 @@ from runner.tools.fork_server import ForkServer
 from runner.tools.losses import Losses
 from runner.tools.process import Worker
 from tests.unit.runner.coded import Server, serving
+from tests.waiting import best
 
 # The policy is field 41 of proc_pid_stat(5); a worker may not ask for it.
 LOOK = "import os\nreturn [os.getpid(), int(open('/proc/self/stat').read().rpartition(')')[2].split()[38])]"
 SPIN = "import time\nuntil = time.thread_time() + {seconds}\nwhile time.thread_time() < until: pass\n" + LOOK
+# Only until it has given way, for then it hardly runs any more where others want the processor.
+SPIN_LONG = "import time\nuntil = time.thread_time() + 2\nwhile time.thread_time() < until:\n    seen = look()\n    if seen[1]: break\nreturn seen"
+SPIN_LONG = "def look():\n" + "\n".join(f"    {line}" for line in LOOK.splitlines()) + "\n" + SPIN_LONG
 CRASH = "import os\nos._exit(1)"
 
 
@@ -26,11 +31,11 @@ async def look(server: Server, name: str = "other") -> tuple[int, int]:
     return pid, policy
 
 
-async def test_a_call_that_computes_for_long_gives_way_and_its_worker_is_replaced(tmp_path: Path) -> None:
+async def test_a_call_that_computes_for_long_gives_way_and_its_worker_is_replaced(tmp_path: Path, patient: None) -> None:
     async with serving(tmp_path, size=1) as server:
         first, policy = (await server.call(SPIN.format(seconds=0.05))).structured
         assert (policy, await look(server)) == (os.SCHED_OTHER, (first, os.SCHED_OTHER))
-        assert (await server.call(SPIN.format(seconds=0.7))).structured == [first, os.SCHED_IDLE]
+        assert (await server.call(SPIN_LONG)).structured == [first, os.SCHED_IDLE]
         second, policy = await look(server)
         assert (second != first, policy) == (True, os.SCHED_OTHER)
 
@@ -63,7 +68,7 @@ async def test_a_call_is_watched_whose_worker_took_long_to_start(tmp_path: Path,
 
     monkeypatch.setattr("runner.tools.pool.started", began_late)
     async with serving(tmp_path, size=1) as server:
-        assert (await server.call(SPIN.format(seconds=0.7))).structured[1] == os.SCHED_IDLE
+        assert (await server.call(SPIN_LONG)).structured[1] == os.SCHED_IDLE
 
 
 async def test_a_tool_that_has_just_hung_stands_still_for_nearly_all_of_the_time(tmp_path: Path) -> None:
@@ -105,7 +110,7 @@ def _state(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
-async def test_waiting_for_long_is_not_computing(tmp_path: Path) -> None:
+async def test_waiting_for_long_is_not_computing(tmp_path: Path, patient: None) -> None:
     async with serving(tmp_path, size=1) as server:
         first, _ = await look(server)
         await server.call("import time\ntime.sleep(0.8)")
@@ -116,14 +121,14 @@ async def test_a_tool_that_crashes_over_and_over_slows_itself_down_and_takes_nob
     async with serving(tmp_path, size=4) as server:
         await asyncio.gather(*(server.call("import time\ntime.sleep(0.3)", name=f"warm{number}") for number in range(2)))
         crashing = [asyncio.ensure_future(_crashes(server, until=time.monotonic() + 1.5)) for _ in range(3)]
-        longest = 0.0
+        waits: list[float] = []
         while not all(each.done() for each in crashing):
             began = time.monotonic()
             assert (await look(server))[1] == os.SCHED_OTHER
-            longest = max(longest, time.monotonic() - began)
+            waits.append(time.monotonic() - began)
             await asyncio.sleep(0.01)
         assert sum(each.result() for each in crashing) <= 8
-        assert longest < 3
+        assert statistics.median(waits) < 0.3, waits
 
 
 async def _crashes(server: Server, *, until: float) -> int:
@@ -139,9 +144,13 @@ async def test_a_tool_whose_call_ends_well_is_as_any_other_again(tmp_path: Path)
         for _ in range(2):
             assert (await server.call(CRASH, name="other")).error_code == "tool_failed"
         await look(server)
-        began = time.monotonic()
-        assert (await look(server))[1] == os.SCHED_OTHER
-        assert time.monotonic() - began < 0.5
+
+        async def took() -> float:
+            began = time.monotonic()
+            assert (await look(server))[1] == os.SCHED_OTHER
+            return time.monotonic() - began
+
+        await best(took, within=0.3)
 
 
 def test_pauses_grow_and_losses_are_forgotten() -> None:
