@@ -55,7 +55,7 @@ def provider(url: str, person: Person, memory: Memory, tell: Callable[[str], Non
 async def connected(url: str, person: Person, memory: Memory, tell: Callable[[str], None] = lambda _: None) -> AsyncIterator[Client]:
     """A connected official client that has been through sign-in and consent."""
     async with (
-        httpx2.AsyncClient(auth=provider(url, person, memory, tell), timeout=40) as http,
+        httpx2.AsyncClient(auth=provider(url, person, memory, tell), timeout=90) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
         yield client

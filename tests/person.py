@@ -39,7 +39,7 @@ class Person:
 
     def __init__(self, origin: str, announced: Callable[[], str], tell: Callable[[str], None] = lambda _: None) -> None:
         self._origin, self._announced, self._tell = origin, announced, tell
-        self._browser = httpx2.Client(timeout=30)
+        self._browser = httpx2.Client(timeout=90)
 
     def sign_in(self) -> None:
         """Ask for a link, find it in the terminal, open it and confirm."""
@@ -86,7 +86,7 @@ class Person:
         raise AssertionError("more than ten redirects")
 
 
-def link_in_log(log: Path, seconds: float = 10) -> Callable[[], str]:
+def link_in_log(log: Path, seconds: float = 60) -> Callable[[], str]:
     """Waits for the next sign-in link in the output of `bmm serve`."""
     seen = len(_links(log))
 

@@ -4,8 +4,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-PATIENCE = 30.0
-"""Seconds. What comes, comes long before; on a machine that is busy with something else it may take a while."""
+PATIENCE = 25.0
+"""Seconds. What comes, comes long before; on a machine that is busy with something else it may take a while. Less than what the guard itself waits for."""
 
 
 def eventually(holds: Callable[[], bool], *, seconds: float = PATIENCE, what: str = "it") -> None:

@@ -40,6 +40,6 @@ def test_the_inspector_lists_and_calls(box: Box, url: str, node: Path, tmp_path:
 
 def _run(*command: str, home: Path | None = None) -> str:
     environ = os.environ | ({"HOME": str(home)} if home else {})
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environ)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False, env=environ)
     assert done.returncode == 0, f"{done.stdout[-1500:]}{done.stderr[-1500:]}"
     return done.stdout

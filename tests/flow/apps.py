@@ -47,7 +47,7 @@ class Appliance:
 
     def http(self) -> httpx2.Client:
         """A client that is closed with the appliance; it never follows a redirect."""
-        self.opened.append(httpx2.Client(base_url=self.url, timeout=20))
+        self.opened.append(httpx2.Client(base_url=self.url, timeout=60))
         return self.opened[-1]
 
     def endpoint(self, slug: str) -> str:
@@ -205,7 +205,7 @@ def appliance() -> Iterator[Appliance]:
             for client in held.opened:
                 client.close()
             server.should_exit = True
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             assert not thread.is_alive()
 
 

@@ -59,7 +59,7 @@ class Drafted:
         self.queue = Queue(config.data / "huey.db", self._run_build, drafting.run_draft)
         self.trial_error: str | None = None
         """With it every build fails in its trial; without it builds stay queued."""
-        self.http = httpx2.Client(timeout=20)
+        self.http = httpx2.Client(timeout=60)
 
     def _run_build(self, build_id: str) -> None:
         if self.trial_error is not None:
@@ -148,7 +148,7 @@ class Drafted:
         for draft in self.store.all(rows.unfinished()):
             self.queue.draft(draft.id)
 
-    def until(self, sql: str, value: object, *, seconds: float = 10) -> None:
+    def until(self, sql: str, value: object, *, seconds: float = 60) -> None:
         """Wait until a query's first value is this."""
         deadline = time.monotonic() + seconds
         while self.values(sql)[:1] != [value]:
@@ -179,7 +179,7 @@ def drafted(model: ModelServer, **settings: object) -> Iterator[Drafted]:
             model.stopping.set()
             held.http.close()
             server.should_exit = True
-            thread.join(timeout=20)
+            thread.join(timeout=60)
             held.queue.stop()
             store.close()
             assert not thread.is_alive()

@@ -21,7 +21,7 @@ from tests.fuzz.wire import UNKNOWN, Closed, Line, Response, Silent, Unreadable,
 from tests.unit.runner.guarded import GuardProcess, Home, token
 
 AT_ONCE = 4
-SECONDS = 5.0
+SECONDS = 20.0
 MEMORY_MB = 48
 """How much a guard may grow; bodies of a megabyte, and several at once, are among the cases."""
 BUSY_SHARE = 0.02
@@ -126,7 +126,7 @@ class Campaign:
         if seen.ending == "framing" and response.status >= 400 and not _closes(response):
             # Refused for what its head says, before the doubt arose.
             try:
-                response = await line.answer(UNKNOWN, seconds=1)
+                response = await line.answer(UNKNOWN)
             except Closed:
                 return False
         if response.status < 400 or (seen.ending == "framing" and not _closes(response)):
@@ -134,7 +134,7 @@ class Campaign:
         return False
 
     async def _must_end(self, line: Line) -> bool:
-        if not await line.ended():
+        if not await line.ended(seconds=SECONDS):
             raise Wrong("it says that it closes the connection and does not")
         return False
 

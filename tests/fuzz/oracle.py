@@ -49,7 +49,8 @@ def check_answer(response: Response, request: Request | None) -> None:
 
 
 def _events(stream: bytes) -> list[bytes]:
-    return [line[5:].strip() for line in re.split(rb"\r\n|\n", stream) if line.startswith(b"data:") and line[5:].strip()]
+    # What has no line end yet is still on its way.
+    return [line[5:].strip() for line in re.split(rb"\r\n|\n", stream)[:-1] if line.startswith(b"data:") and line[5:].strip()]
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

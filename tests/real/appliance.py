@@ -1,7 +1,9 @@
 """A whole appliance for a test: `bmm serve` as a process with folders and a port of its own, the shop as its upstream, real everything."""
 
+import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,7 +12,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,9 +30,15 @@ T = TypeVar("T")
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody is given who asks the kernel for any: who wants to listen there finds it free, later and again after a restart."""
+    first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    # Each process of the tests has its own ones.
+    mine, processes = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]), 8
+    while True:
+        port = random.randrange(10_000, first) // processes * processes + mine % processes
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Box:
@@ -65,7 +72,7 @@ class Box:
             self._process = subprocess.Popen(
                 (sys.executable, "-m", "bmm", "serve"), env=self.environ, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT
             )
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while not detached.answers(self.config.run / "admin.sock") or not self._is_up():
             assert self._process.poll() is None, f"bmm serve ended: {self.log.read_text()[-2000:]}"
             assert time.monotonic() < deadline, f"bmm serve does not answer: {self.log.read_text()[-2000:]}"
@@ -75,20 +82,20 @@ class Box:
         """kill -9, as a crash would."""
         assert self._process is not None
         self._process.kill()
-        self._process.wait(10)
+        self._process.wait(60)
 
     def stop(self) -> None:
-        """SIGTERM, as a service manager would; must end by itself within 20 s."""
+        """SIGTERM, as a service manager would; must end by itself within a minute."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        self._process.wait(20)
+        self._process.wait(60)
 
     def down(self) -> None:
         self.bmm("down")
         if self._process is not None:
-            self._process.wait(20)
+            self._process.wait(60)
 
-    def bmm(self, *words: str, stdin: bytes = b"", check: bool = True, seconds: float = 60) -> subprocess.CompletedProcess[str]:
+    def bmm(self, *words: str, stdin: bytes = b"", check: bool = True, seconds: float = 180) -> subprocess.CompletedProcess[str]:
         """Run a command as a person would; its output is text."""
         done = subprocess.run(
             (sys.executable, "-m", "bmm", *words),
@@ -134,17 +141,17 @@ class Box:
     def containers(self) -> list[dict[str, Any]]:
         """What podman has of this installation."""
         label = f"label=bmm.install={(self.data / 'install-id').read_text().strip()}"
-        out = subprocess.run(("podman", "ps", "--all", "--format=json", f"--filter={label}"), capture_output=True, timeout=20, check=True)
+        out = subprocess.run(("podman", "ps", "--all", "--format=json", f"--filter={label}"), capture_output=True, timeout=60, check=True)
         return json.loads(out.stdout or b"[]") or []
 
     def _is_up(self) -> bool:
         try:
-            return httpx2.get(f"{self.origin}/health", timeout=2).status_code == 200
+            return httpx2.get(f"{self.origin}/health", timeout=10).status_code == 200
         except httpx2.HTTPError:
             return False
 
 
-@contextmanager
+@contextlib.contextmanager
 def installed(shop_port: int) -> Iterator[Box]:
     """An appliance that is not started yet, in folders that are gone afterwards with everything that ran in them."""
     # Socket paths are limited to 107 bytes, so not pytest's own folder.
@@ -160,7 +167,7 @@ def installed(shop_port: int) -> Iterator[Box]:
         shutil.rmtree(data, ignore_errors=True)
 
 
-def rpc(url: str, token: str | None, method: str, params: dict[str, Any] | None = None, *, seconds: float = 40) -> httpx2.Response:
+def rpc(url: str, token: str | None, method: str, params: dict[str, Any] | None = None, *, seconds: float = 90) -> httpx2.Response:
     """One JSON-RPC request of the 2025 era."""
     headers = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2025-11-25"}
     if token is not None:

@@ -21,19 +21,19 @@ class Container(NamedTuple):
         """What a piece of code assigns to `answer`, run by a process of the guard's user in the same container."""
         whole = f"import errno, json, os, socket, sys\ngiven = json.loads(sys.argv[1])\n{textwrap.dedent(code)}\nprint(json.dumps(answer))"
         line = ("podman", "exec", self.name, "/usr/bin/python3", "-P", "-s", "-c", whole, json.dumps(given))
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(line, capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
     def inspect(self) -> dict[str, Any]:
-        done = subprocess.run(("podman", "inspect", "--type=container", self.name), capture_output=True, timeout=20, check=True)
+        done = subprocess.run(("podman", "inspect", "--type=container", self.name), capture_output=True, timeout=60, check=True)
         (one,) = json.loads(done.stdout)
         return dict(one)
 
     def as_engine(self, code: str) -> Any:
         """The same from outside, by whoever podman itself is to the kernel: the owner of all user ids it gave away."""
         whole = f"import json, os\npid = {self.pid}\n{textwrap.dedent(code)}\nprint(json.dumps(answer))"
-        done = subprocess.run(("podman", "unshare", "/usr/bin/python3", "-c", whole), capture_output=True, text=True, timeout=30)
+        done = subprocess.run(("podman", "unshare", "/usr/bin/python3", "-c", whole), capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 

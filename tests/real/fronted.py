@@ -40,7 +40,7 @@ def fronted(folder: Path, served: ServerSpec | None = None) -> Iterator[tuple[in
 
 def _listens(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection(("127.0.0.1", port), timeout=10).close()
     except OSError:
         return False
     return True

@@ -38,7 +38,7 @@ class MariaDb:
         )  # fmt: skip
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 90
         while self._client("SELECT 1").returncode != 0:
             assert self._process.poll() is None, (self._folder / "log").read_text()[-2000:]
             assert time.monotonic() < deadline, (self._folder / "log").read_text()[-2000:]
@@ -47,7 +47,7 @@ class MariaDb:
     def stop(self, number: int = signal.SIGTERM) -> None:
         assert self._process is not None
         self._process.send_signal(number)
-        self._process.wait(30)
+        self._process.wait(90)
 
     def sql(self, text: str) -> str:
         """What the client prints, as root over the socket."""

@@ -29,10 +29,10 @@ class Postgres:
         )
 
     def start(self) -> None:
-        self._run("pg_ctl", "-D", self._data, "-l", self._folder / "log", "-w", "-t", "20", "start")
+        self._run("pg_ctl", "-D", self._data, "-l", self._folder / "log", "-w", "-t", "90", "start")
 
     def stop(self, mode: str = "fast") -> None:
-        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", "20", "stop")
+        self._run("pg_ctl", "-D", self._data, "-m", mode, "-w", "-t", "90", "stop")
 
     def change(self, **settings: str) -> None:
         """Change settings of the running server; who connects afterwards meets them."""
@@ -50,7 +50,7 @@ class Postgres:
     def _run(self, program: str, *words: object, stdin: str = "", **environ: str) -> str:
         line = [str(self._bin / program), *map(str, words)]
         done = subprocess.run(
-            line, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, env={"LC_ALL": "C.UTF-8", **environ}
+            line, input=stdin, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, env={"LC_ALL": "C.UTF-8", **environ}
         ) if program != "pg_ctl" else _quiet(line)  # fmt: skip
         log = self._folder / "log"
         assert done.returncode == 0, f"{program}: {done.stdout}{log.read_text()[-2000:] if log.exists() else ''}"
@@ -59,7 +59,7 @@ class Postgres:
 
 def _quiet(line: list[str]) -> "subprocess.CompletedProcess[str]":
     # The server would keep a pipe open.
-    return subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, timeout=60)
+    return subprocess.run(line, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True, timeout=120)
 
 
 

@@ -73,7 +73,7 @@ def test_an_upstream_that_misbehaves_is_a_tool_error_a_model_can_act_on(odd: tup
     assert result["isError"], result
     assert words.lower() in result["content"][0]["text"].lower()
     assert "Traceback" not in result["content"][0]["text"]
-    assert time.monotonic() - begun < 35
+    assert time.monotonic() - begun < 60
 
 
 def test_a_slow_upstream_ends_within_30_seconds(odd: tuple[str, str]) -> None:
@@ -86,7 +86,7 @@ def test_a_slow_upstream_ends_within_30_seconds(odd: tuple[str, str]) -> None:
         assert seconds > 25
         return seconds
 
-    at_best(took, within=33, tries=2)
+    at_best(took, within=33, tries=3)
 
 
 @pytest.mark.parametrize("host", ["gone.test", "private.test"])

@@ -12,6 +12,7 @@ import pytest
 
 from tests.real.fronted import fronted
 from tests.unit.runner.guarded import token
+from tests.waiting import PATIENCE
 
 
 class Edge(NamedTuple):
@@ -37,7 +38,7 @@ def test_a_request_hidden_in_a_body_does_not_meet_the_next_one(port: int, first:
         # Line breaks before a request are skipped, so it does not matter where the guard's reads divide the body.
         hidden = b"\r\n" * (length // 2) + b"PUT /stolen HTTP/1.1\r\nX-Swallow: "
         head = first + b"Host: localhost:%d\r\nAuthorization: Bearer nobody\r\nContent-Length: %d\r\n\r\n" % (port, len(hidden))
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as stranger:
+        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as stranger:
             stranger.sendall(head + hidden)
             stranger.recv(65536)
             assert _lists(port) == 200
@@ -52,7 +53,7 @@ def test_bodies_that_strangers_never_finish_cost_the_edge_little_memory(edge: Ed
     head = b"POST /s/shop/mcp HTTP/1.1\r\nHost: localhost:%d\r\nAuthorization: Bearer nobody\r\n" % edge.port
     with ExitStack() as strangers:
         for _ in range(10):
-            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", edge.port), timeout=10))
+            stranger = strangers.enter_context(socket.create_connection(("127.0.0.1", edge.port), timeout=PATIENCE))
             with suppress(OSError):  # Answered and closed before it had sent everything.
                 stranger.sendall(head + b"Content-Length: %d\r\n\r\n" % (most + 1) + b"a" * most)
         assert _lists(edge.port) == 200
@@ -64,7 +65,7 @@ def _memory(pid: int) -> int:
 
 
 def _lists(port: int, *headers: tuple[str, str]) -> int:
-    connection = http.client.HTTPConnection("localhost", port, timeout=10)
+    connection = http.client.HTTPConnection("localhost", port, timeout=PATIENCE)
     try:
         sent = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json", **dict(headers)}
         connection.request("POST", "/s/shop/mcp", b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}', sent)

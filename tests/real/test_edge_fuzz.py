@@ -15,6 +15,7 @@ from tests.fuzz.oracle import Wrong
 from tests.fuzz.wire import UNKNOWN, Closed, Line, Silent
 from tests.real.fronted import fronted
 from tests.unit.runner.guarded import Home, token
+from tests.waiting import PATIENCE
 
 SAMPLE = 150
 BAD_GATEWAY = (500, 502, 504)
@@ -24,7 +25,7 @@ class ThroughCaddy(Campaign):
     """Which requests Caddy takes is its own affair; what matters is that it and the guard never understand different things."""
 
     async def _converse(self, one: Case) -> None:
-        line = await Line.to(self._where)
+        line = await Line.to(self._where, seconds=PATIENCE)
         with contextlib.closing(line):
             await line.send(one.data, one.cuts)
             with contextlib.suppress(Silent, Closed):
@@ -53,7 +54,7 @@ def test_nothing_of_one_client_reaches_another_through_caddy(shop: tuple[int, Ho
         place = Place(target=b"/s/shop/mcp", host=b"localhost:%d" % port)
         async with repeating(home.egress(0)):
             campaign = ThroughCaddy(port, seed=seed, bearers=bearers, place=place)
-            await campaign.run(range(SAMPLE), seconds=60)
+            await campaign.run(range(SAMPLE), seconds=600)
         assert campaign.tally["status 200"] >= SAMPLE or campaign.findings
         return [f"{one.words}: {one.case.data[:1000]!r}" for one in campaign.findings]
 
@@ -67,7 +68,7 @@ def test_a_page_that_rebinds_its_name_to_this_address_reaches_nothing(shop: tupl
     port, _ = shop
     body = b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}'
     for named, reached in ((host, False), (f"localhost:{port}", True)):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         with contextlib.closing(connection):
             connection.putrequest("POST", "/s/shop/mcp", skip_host=True)
             sent = {
@@ -95,7 +96,7 @@ def test_a_page_that_rebinds_its_name_to_this_address_reaches_nothing(shop: tupl
 )
 def test_a_page_elsewhere_is_refused_also_with_a_token(shop: tuple[int, Home], origin: str) -> None:
     port, _ = shop
-    connection = http.client.HTTPConnection("localhost", port, timeout=10)
+    connection = http.client.HTTPConnection("localhost", port, timeout=PATIENCE)
     with contextlib.closing(connection):
         headers = {"Authorization": f"Bearer {token()}", "Content-Type": "application/json", "Origin": origin}
         connection.request("POST", "/s/shop/mcp", b'{"jsonrpc":"2.0","id":1,"method":"tools/list"}', headers)

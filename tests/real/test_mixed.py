@@ -85,7 +85,7 @@ def folder(box: Box, tmp_path_factory: pytest.TempPathFactory) -> Path:
             tool("pieces", "SELECT pieces FROM stock WHERE product = :product", properties={"product": {"type": "string"}}),
             python("worth", "product"),
             python("hang", go=True, timeout=HANGS_SECONDS),
-            python("crash", "how", go=True),
+            python("crash", "how", go=True, timeout=60),
         ],
     }
     (place / "spec.json").write_text(json.dumps(spec))
@@ -148,7 +148,7 @@ async def _under_load(url: str, token: str) -> tuple[Counter[str], Counter[str]]
     right: Counter[str] = Counter()
     ended: Counter[str] = Counter()
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90) as http,
         Client(streamable_http_client(url, http_client=http)) as client,
     ):
 

@@ -59,7 +59,7 @@ def guide(box: Box, tmp_path_factory: pytest.TempPathFactory) -> str:
 @asynccontextmanager
 async def reader(box: Box, url: str, mode: str) -> AsyncIterator[Client]:
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {box.token('guide')}"}) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {box.token('guide')}"}, timeout=90) as http,
         Client(streamable_http_client(url, http_client=http), mode=mode) as client,
     ):
         yield client

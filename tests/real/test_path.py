@@ -44,7 +44,7 @@ def test_both_eras_answer_at_the_same_url(box: Box, shop: str, mode: str) -> Non
 
     async def use() -> tuple[str, Any]:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90) as http,
             Client(streamable_http_client(shop, http_client=http), mode=mode) as client,
         ):
             return client.protocol_version, await client.call_tool("listProducts", {})
@@ -60,7 +60,7 @@ def test_without_a_token_there_is_a_challenge_that_leads_to_the_metadata(box: Bo
         assert answer.status_code == 401
         challenge = answer.headers["www-authenticate"]
         assert challenge == f'Bearer resource_metadata="{box.origin}/.well-known/oauth-protected-resource/s/shop/mcp", scope="read write"'
-    metadata = httpx2.get(f"{box.origin}/.well-known/oauth-protected-resource/s/shop/mcp").json()
+    metadata = httpx2.get(f"{box.origin}/.well-known/oauth-protected-resource/s/shop/mcp", timeout=90).json()
     assert (metadata["resource"], metadata["authorization_servers"]) == (shop, [box.origin])
 
 
@@ -84,8 +84,8 @@ def test_unknown_slugs_names_and_paths_are_closed(box: Box, shop: str) -> None:
     assert rpc(f"{box.origin}/s/nobody/mcp", token, "tools/list").status_code == 404
     assert rpc(f"{box.origin}/s/nobody/mcp", None, "tools/list").status_code == 404
     for path in ("/", "/s/shop", "/s/shop/health", "/s/shop/mcp/x", "/s/../admin.sock/mcp", "/api/servers", "/mcp"):
-        assert httpx2.get(box.origin + path, headers={"Authorization": f"Bearer {token}"}).status_code in (404, 405), path
-    assert httpx2.get(f"http://127.0.0.1:{box.port}/health", headers={"Host": "evil.test"}).status_code == 421
+        assert httpx2.get(box.origin + path, headers={"Authorization": f"Bearer {token}"}, timeout=90).status_code in (404, 405), path
+    assert httpx2.get(f"http://127.0.0.1:{box.port}/health", headers={"Host": "evil.test"}, timeout=90).status_code == 421
 
 
 def test_the_operator_sees_versions_logs_and_calls(box: Box, shop: str) -> None:

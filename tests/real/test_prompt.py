@@ -55,7 +55,7 @@ def listed(url: str, token: str) -> list[tuple[str, str | None]]:
 
     async def ask() -> list[tuple[str, str | None]]:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90) as http,
             Client(streamable_http_client(url, http_client=http), mode="2026-07-28") as client,
         ):
             return [(tool.name, tool.description) for tool in (await client.list_tools()).tools]
@@ -177,7 +177,7 @@ def test_a_failed_trial_goes_back_to_the_model_and_its_correction_goes_live(draf
 def test_what_the_appliance_starts_has_not_the_key_of_the_model(drafting: Box) -> None:
     drafting.deploy("keyless", drafting.spec("listProducts"))
     names = [container["Names"][0] for container in drafting.containers()]
-    asked = subprocess.run(("podman", "inspect", "--format={{.State.ConmonPid}}", *names), capture_output=True, text=True, check=True, timeout=20)
+    asked = subprocess.run(("podman", "inspect", "--format={{.State.ConmonPid}}", *names), capture_output=True, text=True, check=True, timeout=60)
     pids = [detached.find(program, run=drafting.config.run) for program in companions(drafting.config)] + asked.stdout.split()
     assert len(pids) > 3
     for pid in pids:
@@ -200,7 +200,7 @@ def test_who_leaves_the_plan_builds_nothing_and_can_come_back(drafting: Box, mod
 
 def test_a_kill_while_the_model_answers_loses_nothing_and_pays_nothing_unasked(drafting: Box, model: ModelServer) -> None:
     spec = drafting.spec("listProducts", "getProduct")
-    reply, _ = submitting_by_tool(spec, seconds=60)  # it says nothing more after the first tool
+    reply, _ = submitting_by_tool(spec, seconds=300)  # it says nothing more after the first tool
     model.then(reply)
     asked = len(model.requests)
     command = (sys.executable, "-m", "bmm", "new", PROMPT, "--slug", "killed")
@@ -209,7 +209,7 @@ def test_a_kill_while_the_model_answers_loses_nothing_and_pays_nothing_unasked(d
         assert any(b"+ listProducts" in line for line in new.stdout)
         drafting.kill()
         drafting.serve()
-        _, complaint = new.communicate(timeout=40)
+        _, complaint = new.communicate(timeout=120)
     assert new.returncode != 0
     draft_id = re.search(r"drft_\w+", complaint.decode())
     assert draft_id is not None
@@ -283,7 +283,7 @@ class Terminal:
         os.close(follower)
         self._text, self._seen = "", 0
 
-    def sees(self, pattern: str, *, seconds: float = 30) -> str:
+    def sees(self, pattern: str, *, seconds: float = 90) -> str:
         """Wait for a text; returns what was printed until then, since the last time."""
         deadline = time.monotonic() + seconds
         while (at := self._text.find(pattern, self._seen)) < 0:
@@ -313,4 +313,4 @@ class Terminal:
             except OSError:
                 break
         os.close(self._leader)
-        assert self._process.wait(20) == 0 or kind is not None
+        assert self._process.wait(60) == 0 or kind is not None

@@ -165,7 +165,7 @@ def python(facts: host.HostFacts, tmp_path: Path) -> Python:
     def run(code: str) -> str:
         script = tmp_path / "app/script.py"
         script.write_text(f"if __name__ == '__main__':\n    if True:\n{code}\n" if code.startswith("\n") else code)
-        done = subprocess.run([*line, "/usr/bin/python3", "-P", "-s", "/app/script.py"], capture_output=True, text=True, timeout=60)
+        done = subprocess.run([*line, "/usr/bin/python3", "-P", "-s", "/app/script.py"], capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -240,7 +240,7 @@ def test_what_is_mounted_is_exactly_what_it_needs(box: Box, one: Container) -> N
 
 def test_there_is_no_shell_and_no_other_program(one: Container) -> None:
     for shell in ("/bin/sh", "sh", "bash", "/usr/bin/env"):
-        done = subprocess.run(("podman", "exec", one.name, shell, "-c", "true"), capture_output=True, text=True, timeout=20)
+        done = subprocess.run(("podman", "exec", one.name, shell, "-c", "true"), capture_output=True, text=True, timeout=60)
         assert done.returncode in (126, 127), done.stderr
     assert one.inside("import subprocess; answer = subprocess.call([sys.executable, '-c', 'pass'])") == 0, "programs can be started"
     programs = one.inside(

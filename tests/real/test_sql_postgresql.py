@@ -97,7 +97,7 @@ def server(box: Box, postgres: Postgres, authority: Authority) -> Asked:
 def test_the_official_client_reads_rows_of_every_type(server: Asked) -> None:
     async def use() -> Any:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {server.token}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {server.token}"}, timeout=90) as http,
             Client(streamable_http_client(server.url, http_client=http)) as client,
         ):
             return await client.call_tool("all_things", {})
@@ -174,7 +174,8 @@ def test_many_rows_are_cut_at_the_limits_and_the_answer_says_so(server: Asked) -
 
 def test_a_slow_query_is_stopped_in_the_database_too(server: Asked, postgres: Postgres) -> None:
     at_best(lambda: server.stopped_after("slow", "too long"), within=3)
-    assert postgres.sql("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()") == "0"
+    running = "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)%' AND state = 'active' AND pid <> pg_backend_pid()"
+    eventually(lambda: postgres.sql(running) == "0", seconds=10)  # by itself it would end after a minute
 
 
 def test_no_more_than_four_connections_serve_many_calls_at_once(server: Asked, postgres: Postgres) -> None:

@@ -41,7 +41,7 @@ def test_the_official_client_finds_describes_and_calls(box: Box, found: dict[str
 
     async def use() -> tuple[list[str], Any, Any, Any]:
         async with (
-            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}) as http,
+            httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=90) as http,
             Client(streamable_http_client(found["url"], http_client=http), mode=mode) as client,
         ):
             listed = [tool.name for tool in (await client.list_tools()).tools]

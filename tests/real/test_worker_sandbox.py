@@ -53,7 +53,7 @@ def served(box: Box) -> Served:
         *(untried(python_tool(f"odd_{number}", module(MISBEHAVIOURS[name][0]), timeout=2)) for number, name in enumerate(parsed)),
         python_tool("hold", HOLD),
         python_tool("look", LOOK),
-        python_tool("other", "async def run(args, ctx): return 'mine'", timeout=3),
+        python_tool("other", "async def run(args, ctx): return 'mine'"),
     ]
     hosts = [{"name": "shop.test", "port": box.shop_port, "plain": True}]
     url = box.deploy("coded", {"name": "Coded", "tools": tools, "secrets": [{"key": "SHOP_KEY"}], "hosts": hosts})

@@ -68,7 +68,7 @@ def test_a_tree_without_git_is_copied_too(tmp_path: Path) -> None:
 def test_an_empty_stream_removes_nothing(tree: Path, tmp_path: Path) -> None:
     mirror(tree, tmp_path / "copy")
     receiver = [sys.executable, str(MIRROR), "receive", str(tmp_path / "copy")]
-    ended = subprocess.run(receiver, stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+    ended = subprocess.run(receiver, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
     assert ended.returncode != 0
     assert (tmp_path / "copy/a.py").exists()
 
@@ -81,13 +81,13 @@ def tree(tmp_path: Path) -> Path:
         (tree / name).write_text(content)
     (tree / "deep/b.sh").chmod(0o755)
     for command in (["init", "-q"], ["add", "a.py", "deep"]):
-        subprocess.run(["git", *command], cwd=tree, check=True, timeout=20)
+        subprocess.run(["git", *command], cwd=tree, check=True, timeout=60)
     return tree
 
 
 def mirror(tree: Path, copy: Path) -> None:
-    sent = subprocess.run([sys.executable, MIRROR, "send", tree], check=True, capture_output=True, timeout=20).stdout
-    subprocess.run([sys.executable, MIRROR, "receive", copy], input=sent, check=True, timeout=20)
+    sent = subprocess.run([sys.executable, MIRROR, "send", tree], check=True, capture_output=True, timeout=60).stdout
+    subprocess.run([sys.executable, MIRROR, "receive", copy], input=sent, check=True, timeout=60)
 
 
 def contents(folder: Path) -> dict[str, str]:

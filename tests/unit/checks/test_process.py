@@ -11,6 +11,7 @@ import bmm
 from bmm.checks import code as checked
 from bmm.checks.code import readings
 from tests.checks.bad import HEAVY
+from tests.waiting import at_best
 
 TOOL = "async def run(args, ctx): return 1\n"
 ROOT = str(Path(bmm.__file__).parent.parent)
@@ -33,10 +34,15 @@ def test_code_that_ends_the_process_is_to_blame_and_nothing_else(monkeypatch: py
 
 
 def test_code_that_is_too_long_is_not_looked_at() -> None:
-    began = time.monotonic()
-    (found,) = readings([f"x = '{'é' * 3_000_000}'\n{TOOL}"])
-    assert found.said[0].id == "code.unreadable"
-    assert time.monotonic() - began < 2
+    long = f"x = '{'é' * 3_000_000}'\n{TOOL}"
+
+    def took() -> float:
+        began = time.monotonic()
+        (found,) = readings([long])
+        assert found.said[0].id == "code.unreadable"
+        return time.monotonic() - began
+
+    at_best(took, within=1)
 
 
 def test_half_a_surrogate_pair_in_a_text_is_read_like_any_other() -> None:
@@ -51,7 +57,7 @@ def test_time_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
     (found,) = readings([TOOL])
     assert found.said[0].id == "code.unreadable"
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
 
 
 def test_the_process_can_open_no_file_and_no_socket() -> None:
@@ -60,13 +66,13 @@ def test_the_process_can_open_no_file_and_no_socket() -> None:
         "for each in (lambda: open('/etc/passwd'), socket.socket, lambda: __import__('os').fork()):\n"
         "    try:\n        each(); print('done')\n    except OSError as error:\n        print('refused')\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, ROOT], input=b"", capture_output=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, ROOT], input=b"", capture_output=True, timeout=60, check=True)
     assert done.stdout.split()[:2] == [b"refused", b"refused"]
 
 
 def test_the_reader_imports_nothing_of_the_appliance() -> None:
     program = "import sys; sys.path.insert(0, sys.argv[1]); import bmm.checks.reader.main; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, ROOT], capture_output=True, text=True, timeout=20, check=True)
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", program, ROOT], capture_output=True, text=True, timeout=60, check=True)
     own = {name for name in done.stdout.split() if name.startswith("bmm.") and not name.startswith("bmm.checks")}
     assert own == set()
     assert "socket" not in done.stdout.split()

@@ -21,7 +21,7 @@ def bmm(*words: str, stdin: bytes = b"", **environ: str) -> subprocess.Completed
     script = "import sys; from bmm.cli import main; sys.exit(main(sys.argv[1:]))"
     kept = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     done = subprocess.run(
-        [sys.executable, "-c", script, *words], input=stdin, capture_output=True, cwd=ROOT, env=kept | environ, timeout=60, check=False
+        [sys.executable, "-c", script, *words], input=stdin, capture_output=True, cwd=ROOT, env=kept | environ, timeout=120, check=False
     )
     return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
 
@@ -318,5 +318,5 @@ def test_a_folder_named_runner_in_the_way_is_not_run(tmp_path: Path, spec: str) 
     (tmp_path / "runner/__init__.py").write_text("raise SystemExit('hijacked')")
     script = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from bmm.cli import main; sys.exit(main(sys.argv[1:]))"
     command = [sys.executable, "-P", "-c", script, "call", "--spec", spec, "getStatus", "--dry-run"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
     assert (done.returncode, b"hijacked" in done.stderr) == (0, False)

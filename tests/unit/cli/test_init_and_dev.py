@@ -17,10 +17,9 @@ import pytest
 
 from bmm.cli.parts.spec_files import read_spec_document
 from bmm.errors import BadInput
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ROOT = Path(__file__).resolve().parents[3]
-PATIENCE = 20.0
 
 
 def bmm(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedProcess[str]:
@@ -31,7 +30,7 @@ def bmm(*words: str, stdin: str = "", **environ: str) -> subprocess.CompletedPro
         input=stdin,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
         cwd=ROOT,
         env=os.environ | nowhere | environ,
@@ -143,12 +142,12 @@ def test_a_saved_file_counts_at_the_next_call(tmp_path: Path, file: str) -> None
     with Prompt(tmp_path) as prompt:
         assert prompt.call("one") == "first"
         (tmp_path / file).write_text("async def run(args, ctx): return 'second'")
-        eventually(lambda: prompt.call("one") == "second", seconds=PATIENCE)
+        eventually(lambda: prompt.call("one") == "second")
         (tmp_path / file).write_text("async def run(args, ctx): return )")
         time.sleep(0.5)
         assert prompt.call("one") == "second"
         (tmp_path / file).write_text("async def run(args, ctx): return 'third'")
-        eventually(lambda: prompt.call("one") == "third", seconds=PATIENCE)
+        eventually(lambda: prompt.call("one") == "third")
 
 
 @pytest.mark.parametrize(

@@ -51,13 +51,13 @@ def test_what_was_asked_wrongly_is_one_line_that_says_where_help_is(capsys: pyte
 
 @pytest.mark.parametrize("words", ["compile openapi -", "compile curl -", "compile har -", "check -", "deploy - --slug x", "new -", "call --spec - x"])
 def test_standard_streams_that_are_closed_are_empty(words: str) -> None:
-    done = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm {words} <&-"), capture_output=True, timeout=30, check=False)
+    done = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm {words} <&-"), capture_output=True, timeout=60, check=False)
     assert done.returncode in (1, 2)
     assert b"error: " in done.stderr
     assert b"Traceback" not in done.stderr
-    full = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >/dev/full"), capture_output=True, timeout=30, check=False)
+    full = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >/dev/full"), capture_output=True, timeout=60, check=False)
     assert (full.returncode, full.stderr) == (1, b"error: That did not work: [Errno 28] No space left on device\n")
-    closed = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >&- 2>&-"), timeout=30, check=False)
+    closed = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >&- 2>&-"), timeout=60, check=False)
     assert closed.returncode == 0
 
 
@@ -113,14 +113,14 @@ def test_what_has_to_be_compiled_first_says_how(tmp_path: Path, content: str, ki
 def test_a_spec_of_one_tool_with_a_mark_of_utf_8_can_be_called(tmp_path: Path) -> None:
     spec = tmp_path / "marked.json"
     spec.write_text('{"name": "One", "tools": []}', encoding="utf-8-sig")
-    done = subprocess.run((sys.executable, "-m", "bmm", "call", "--spec", str(spec), "one"), capture_output=True, timeout=30, check=False)
+    done = subprocess.run((sys.executable, "-m", "bmm", "call", "--spec", str(spec), "one"), capture_output=True, timeout=60, check=False)
     assert done.returncode == 2
     assert b"a spec must offer something" in done.stderr
 
 
 def test_a_secret_that_is_no_text_is_refused_without_showing_it(tmp_path: Path) -> None:
     done = subprocess.run(
-        (sys.executable, "-m", "bmm", "secret", "set", "shop", "API_KEY"), input=b"hush\xff", capture_output=True, timeout=30, check=False
+        (sys.executable, "-m", "bmm", "secret", "set", "shop", "API_KEY"), input=b"hush\xff", capture_output=True, timeout=60, check=False
     )
     assert done.returncode == 2
     assert b"not UTF-8" in done.stderr

@@ -127,7 +127,7 @@ def test_the_largest_files_fit(tmp_path: Path) -> None:
 def test_deploying_files_from_standard_input_is_exit_2_with_the_place() -> None:
     spec = b'{"name": "x", "resources": [{"uri": "docs://a", "name": "a", "file": "a.md"}]}'
     command = (sys.executable, "-m", "bmm", "deploy", "-", "--slug", "x", "--json")
-    done = subprocess.run(command, input=spec, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(command, input=spec, capture_output=True, timeout=60, check=False)
     assert done.returncode == 2
     error = json.loads(done.stderr)["error"]
     assert error["pointer"] == "/resources/0/file"
@@ -139,6 +139,6 @@ def test_calling_a_tool_of_a_spec_that_names_files(tmp_path: Path) -> None:
     (tmp_path / "guide.md").write_text("ä")
     parts: dict[str, Any] = {"tools": [tool | {"input_schema": {"type": "object"}}], "hosts": [{"name": "a.test"}]}
     command = (sys.executable, "-m", "bmm", "call", "--spec", written(tmp_path, {"file": "guide.md"}, **parts), "get", "--dry-run")
-    done = subprocess.run(command, capture_output=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["url"] == "https://a.test/x"

@@ -16,6 +16,7 @@ from typing import Any
 from bmm.egress.control import EgressControl
 from bmm.egress.rules import EgressEntry, EgressRules, remove_rules, write_rules
 from bmm.servers import detached
+from tests.waiting import PATIENCE
 
 
 class Gateway:
@@ -33,7 +34,7 @@ class Gateway:
     def kill(self) -> None:
         descriptor = os.pidfd_open(self.pid)
         os.kill(self.pid, signal.SIGKILL)
-        assert select.select([descriptor], [], [], 5)[0]
+        assert select.select([descriptor], [], [], PATIENCE)[0]
         os.close(descriptor)
 
     def allow(self, *entries: EgressEntry, key: str = "srv_1", **limits: float) -> None:
@@ -45,7 +46,7 @@ class Gateway:
 
     def dial(self, index: int = 0, *, key: str = "srv_1") -> socket.socket:
         client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        client.settimeout(15)
+        client.settimeout(PATIENCE)
         try:
             client.connect(str(self.run / "out" / key / f"{index}.sock"))
         except OSError:
@@ -64,7 +65,7 @@ class Upstream:
     def __init__(self, talk: Callable[[socket.socket], None], context: ssl.SSLContext | None = None) -> None:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
-                self.request.settimeout(15)
+                self.request.settimeout(PATIENCE)
                 with contextlib.suppress(OSError):
                     if context is None:
                         talk(self.request)

@@ -12,9 +12,9 @@ import msgspec
 from runner.contract import Entry, HttpTool
 from runner.tools.http import HttpRunner, Upstreams
 from runner.tools.result import ToolAnswer
+from tests.waiting import PATIENCE
 
 ENTRY = Entry(index=0, name="shop.test", port=8081, plain=True)
-PATIENCE = 20.0
 
 
 class Cut:

@@ -16,7 +16,7 @@ def stream(client: Client, *lines: bytes, body: bytes) -> bytes:
     hidden = b'{"jsonrpc":"2.0","id":"hidden","method":"ping"}'
     second = head + b"Connection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(hidden), hidden)
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         connection.sendall(head + b"\r\n".join([*lines, b"", body]) + second)
         return b"".join(iter(lambda: connection.recv(65536), b""))
@@ -99,7 +99,7 @@ def test_of_two_different_routing_headers_neither_counts(client: Client, name: b
 def test_what_comes_in_a_trailer_is_no_header(client: Client, trailer: bytes, opens: bool) -> None:
     head = b"POST /mcp HTTP/1.1\r\nHost: guard\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n"
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         credentials = b"Authorization: Bearer %b\r\n" % token().encode() if opens else b""
         connection.sendall(head + credentials + b"\r\n%x\r\n%b\r\n0\r\n%b\r\n\r\n" % (len(BODY), BODY, trailer))
@@ -111,7 +111,7 @@ def test_what_comes_in_a_trailer_is_no_header(client: Client, trailer: bytes, op
 def test_only_connections_of_http_1_1_are_kept(client: Client, version: bytes) -> None:
     # Found by the fuzzer: of other versions the parser reads `close` where it stands alone.
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         connection.sendall(b"POST /mcp HTTP/%b\r\nConnection: keep-alive, close\r\nContent-Length: 2\r\n\r\n{}" % version)
         received = b"".join(iter(lambda: connection.recv(65536), b""))

@@ -227,7 +227,7 @@ async def official_call(served: GuardProcess, tool: str) -> dict[str, Any]:
     transport = httpx2.AsyncHTTPTransport(uds=str(served.home.socket))
     async with (
         asyncio.timeout(20),
-        httpx2.AsyncClient(transport=transport, headers={"Authorization": f"Bearer {token()}"}) as client,
+        httpx2.AsyncClient(transport=transport, headers={"Authorization": f"Bearer {token()}"}, timeout=90) as client,
         streamable_http_client("http://guard/mcp", http_client=client) as streams,
         ClientSession(streams[0], streams[1]) as session,
     ):

@@ -26,7 +26,7 @@ async def _session(guard: GuardProcess, mode: str) -> tuple[str, list[str], str,
     transport = httpx2.AsyncHTTPTransport(uds=str(guard.home.socket))
     headers = {"Authorization": f"Bearer {token()}"}
     async with (
-        httpx2.AsyncClient(transport=transport, headers=headers) as http,
+        httpx2.AsyncClient(transport=transport, headers=headers, timeout=90) as http,
         Client(streamable_http_client("http://guard/mcp", http_client=http), mode=mode) as client,
     ):
         listed = await client.list_tools()

@@ -16,7 +16,7 @@ from runner.guard.connection import Application
 from runner.guard.request import Request
 from runner.guard.server import Server
 from tests.unit.runner.guarded import GuardProcess, unix_listener
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 ASK = b"POST /mcp HTTP/1.1\r\nHost: guard\r\nContent-Length: 2\r\n\r\n{}"
 LARGE = b"x" * (2 * 1024 * 1024)
@@ -54,18 +54,18 @@ def serving(application: Application, folder: Path) -> Iterator[tuple[Path, Call
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     try:
         yield path, lambda: int(next(line for line in account[0].read_text().splitlines() if line.startswith("syscw")).split()[1])
     finally:
         loop.call_soon_threadsafe(asked.set)
-        thread.join(10)
+        thread.join(PATIENCE)
         loop.close()
 
 
 def dialled(path: Path) -> socket.socket:
     made = socket.socket(socket.AF_UNIX)
-    made.settimeout(5)
+    made.settimeout(20)
     made.connect(str(path))
     return made
 
@@ -141,7 +141,7 @@ def test_a_client_that_does_not_read_or_says_nothing_is_given_up(tmp_path: Path,
         client.sendall(sent)
         given_up = select.poll()
         given_up.register(client, select.POLLHUP)
-        assert given_up.poll(5000)
+        assert given_up.poll(20_000)
         got = b""
         try:
             while more := client.recv(1 << 20):

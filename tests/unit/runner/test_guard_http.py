@@ -10,6 +10,7 @@ import pytest
 from runner.contract import Parameter
 from tests.unit.runner.guarded import Answer, Client, GuardProcess, Home, UnixHTTP, ask, http_tool, modern_request, spec, token
 from tests.unit.runner.upstream import upstream
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "HEAD", "OPTIONS"])
@@ -70,7 +71,7 @@ def test_a_body_that_announces_gigabytes_is_refused_at_once(client: Client) -> N
 @pytest.mark.parametrize("method", ["HEAD", "GET"])
 def test_a_request_that_has_its_answer_gets_no_second_one(client: Client, method: str) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         token_line = "".join(f"{name}: {value}\r\n" for name, value in client.headers)
         connection.sendall(f"{method} /mcp HTTP/1.1\r\nHost: guard\r\n{token_line}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n".encode())
@@ -107,7 +108,7 @@ def test_a_chunked_body_is_read(client: Client) -> None:
 )
 def test_what_is_not_a_request_is_400_and_the_end_of_the_connection(client: Client, document: bytes) -> None:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         try:
             connection.sendall(document)
@@ -122,7 +123,7 @@ def test_what_is_not_a_request_is_400_and_the_end_of_the_connection(client: Clie
 def test_the_body_of_a_request_for_another_protocol_is_never_read_as_the_next_request(client: Client, head: bytes) -> None:
     inner = b"PUT /stolen HTTP/1.1\r\nHost: a\r\nX-Swallow: "
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         connection.sendall(head + b"Content-Length: %d\r\n\r\n" % len(inner))
         answer = connection.recv(65536)
@@ -133,7 +134,7 @@ def test_the_body_of_a_request_for_another_protocol_is_never_read_as_the_next_re
 def test_requests_sent_at_once_are_answered_in_order(client: Client) -> None:
     requests = b"".join(_request(client, request_id) for request_id in range(5))
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         connection.sendall(requests + _request(client, 5, "Connection: close\r\n"))
         received = _all(connection)
@@ -174,10 +175,10 @@ def test_more_than_64_calls_at_once_are_told_to_come_back(start: Callable[..., G
     with upstream(home.egress(0)) as api, ThreadPoolExecutor(64) as pool:
         waiting = [pool.submit(grants[n % 4].modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}}) for n in range(64)]
         for _ in range(64):
-            assert api.arrived.acquire(timeout=10)
+            assert api.arrived.acquire(timeout=PATIENCE)
         refused = client.modern("tools/call", {"name": "get_item", "arguments": {"id": 1}})
         api.released.set()
-        answers: list[Answer] = [each.result(10) for each in waiting]
+        answers: list[Answer] = [each.result(PATIENCE) for each in waiting]
     assert (refused.status, refused.headers["retry-after"], refused.json["error"]["code"]) == (503, "1", -32603)
     assert [answer.json["result"]["isError"] for answer in answers] == [False] * 64
     assert sorted(str(call["error"]) for call in home.calls()) == ["None"] * 64 + ["busy"]
@@ -192,7 +193,7 @@ def _request(client: Client, request_id: int, more: str = "") -> bytes:
 
 def _raw(client: Client, lines: str, body: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(5)
+        connection.settimeout(20)
         connection.connect(str(client.path))
         connection.sendall(f"POST /mcp HTTP/1.1\r\nHost: guard\r\nAuthorization: Bearer {token()}\r\n{lines}\r\n".encode() + body)
         return _all(connection)

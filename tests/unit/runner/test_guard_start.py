@@ -12,7 +12,7 @@ import pytest
 
 from runner.contract import SqlTool, encode_spec
 from tests.unit.runner.guarded import KEY, Client, GuardProcess, Home, ask, jwks, spec
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 SQL = SqlTool(name="query", description="d", input_schema={"type": "object"}, query="select 1", database="db")
 WEAK = {"keys": [{"kty": "RSA", "kid": "k1", "e": "AQAB", "n": "u" * 170 + "w"}]}
@@ -38,7 +38,7 @@ def test_a_request_that_came_before_the_guard_is_answered(start: Callable[..., G
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(client.modern, "tools/list")
         start(home, wait=False)
-        assert waiting.result(10).status == 200
+        assert waiting.result(PATIENCE).status == 200
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -16,7 +17,10 @@ import pytest
 
 from tests.unit.runner.guarded import Answer, Client, GuardProcess, Home, UnixHTTP, ask, http_tool, modern_request, spec
 from tests.unit.runner.upstream import upstream
-from tests.waiting import at_best, eventually
+from tests.waiting import PATIENCE, at_best, eventually
+
+IDLE = 1.0
+"""Seconds after which Caddy gives up a connection."""
 
 
 class Caddy(threading.Thread):
@@ -29,21 +33,33 @@ class Caddy(threading.Thread):
         self.answered = 0
         self.failures: list[str] = []
 
+    def _anew(self, old: UnixHTTP | None) -> UnixHTTP:
+        if old is not None:
+            old.close()
+        return UnixHTTP(self._client.path)
+
     def run(self) -> None:
         headers, body = modern_request("tools/call", {"name": "get_item", "arguments": {"id": 0}})
         document = json.dumps(body)
         sent = dict([*self._client.headers, *headers, ("Content-Type", "application/json")])
         connection: UnixHTTP | None = None
+        used_at = math.inf
         while not self.halt.is_set():
-            connection = connection or UnixHTTP(self._client.path)
+            if connection is None or time.monotonic() - used_at > IDLE:
+                connection, used_at = self._anew(connection), math.inf
             try:
-                connection.request("POST", "/mcp", document, sent)
+                try:
+                    connection.request("POST", "/mcp", document, sent)
+                finally:
+                    sent_at = time.monotonic()
                 response = connection.getresponse()
                 result = json.loads(response.read())
                 assert result["result"]["isError"]
                 self.answered += 1
+                used_at = time.monotonic()
             except (OSError, http.client.HTTPException, KeyError, AssertionError) as error:
-                self.failures.append(repr(error))
+                if sent_at - used_at < IDLE:  # else this machine was too busy to send what it had begun to
+                    self.failures.append(repr(error))
                 connection.close()
                 connection = None
                 continue
@@ -83,7 +99,7 @@ def test_no_request_is_lost_while_guards_replace_each_other_on_one_socket() -> N
     for caller in callers:
         caller.halt.set()
     for caller in callers:
-        caller.join(10)
+        caller.join(PATIENCE)
     assert current.stop() == 0
     assert [failure for caller in callers for failure in caller.failures] == []
     calls = home.calls()
@@ -127,11 +143,11 @@ def test_a_call_that_runs_at_the_stop_is_finished_and_counted() -> None:
     guard = GuardProcess(home)
     with upstream(home.egress(0)) as api, ThreadPoolExecutor(1) as pool:
         call = pool.submit(Client(home.socket).modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}})
-        assert api.arrived.acquire(timeout=10)
+        assert api.arrived.acquire(timeout=PATIENCE)
         guard.signal()
         stops_listening(guard)
         api.released.set()
-        answer: Answer = call.result(10)
+        answer: Answer = call.result(PATIENCE)
         assert guard.wait() == 0
     assert not answer.json["result"]["isError"]
     assert answer.headers["connection"] == "close"
@@ -145,9 +161,9 @@ def test_a_call_that_outlasts_the_grace_is_told_so_and_counted(start: Callable[.
         guard = start(home, options=("--grace", "1.5"))
         with upstream(home.egress(0)) as api, ThreadPoolExecutor(1) as pool:
             call = pool.submit(Client(home.socket).modern, "tools/call", {"name": "get_item", "arguments": {"id": 1}})
-            assert api.arrived.acquire(timeout=10)
+            assert api.arrived.acquire(timeout=PATIENCE)
             seconds = _stopped(guard)
-            answer: Answer = call.result(10)
+            answer: Answer = call.result(PATIENCE)
         assert "was stopped while the tool ran" in answer.json["result"]["content"][0]["text"]
         assert [event["error"] for event in home.calls()] == ["interrupted"]
         return seconds
@@ -219,7 +235,7 @@ def stops_listening(guard: GuardProcess) -> None:
     """Wait until the guard has closed its own socket, and see that it takes no connection from the public one, which is ours as well."""
     eventually(lambda: not _dials(guard.private))
     public = guard.home.listener
-    public.settimeout(5)
+    public.settimeout(20)
     with socket.socket(socket.AF_UNIX) as probe:
         probe.connect(public.getsockname())
         public.accept()[0].close()

@@ -12,6 +12,8 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
+from tests.waiting import PATIENCE
+
 
 class _Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
@@ -67,7 +69,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _wait(self) -> None:
         self.server.arrived.release()
-        self.server.released.wait(30)
+        self.server.released.wait(4 * PATIENCE)
         self._data()
 
     def _error(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bmm.servers import detached
 from bmm.servers.sockets import Sockets
+from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -30,7 +31,7 @@ class Running:
         with open(self.run / "log", "ab") as log:
             one = subprocess.Popen(self.program.command, env={"PYTHONPATH": str(ROOT)}, stderr=log)
         self._started.append(one)
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE
         while listener(self.run / "hold.sock") != one.pid:
             assert one.poll() is None, (self.run / "log").read_text()
             assert time.monotonic() < deadline
@@ -40,7 +41,7 @@ class Running:
     def end(self) -> None:
         for one in self._started:
             one.kill()
-            one.wait(10)
+            one.wait(PATIENCE)
 
     def public(self, slug: str) -> Path:
         return self.run / "in" / f"{slug}.sock"
@@ -59,7 +60,7 @@ def listener(path: Path) -> int | None:
 
 def dial(path: Path) -> socket.socket:
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(5)
+    client.settimeout(20)
     try:
         client.connect(str(path))
     except OSError:
@@ -77,5 +78,5 @@ def crash(holder: Running) -> None:
     assert pid is not None
     descriptor = os.pidfd_open(pid)
     os.kill(pid, signal.SIGKILL)
-    assert select.select([descriptor], [], [], 5)[0]
+    assert select.select([descriptor], [], [], PATIENCE)[0]
     os.close(descriptor)

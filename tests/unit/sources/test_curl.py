@@ -3,7 +3,6 @@
 import json
 import subprocess
 import threading
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,6 +17,7 @@ from bmm.sources.openapi.options import Options
 from bmm.sources.recorded import Recorded
 from runner.contract import BasicCredential, BearerCredential, HttpTool, KeyCredential, Parameter
 from runner.tools.request import build_request
+from tests.waiting import at_best, processor_seconds
 
 BROWSER = r"""curl 'https://app.shop.test/api/v2/orders?page=2&status=open' \
   -H 'accept: application/json, text/plain, */*' -H 'accept-language: en-GB,en;q=0.9' \
@@ -102,7 +102,7 @@ def test_what_is_sent_is_what_curl_sends(echo: str, command: str) -> None:
     assert isinstance(tool, HttpTool)
     assert "s3cr3t" not in msgspec.json.encode(found.spec).decode() + " ".join(map(str, found.findings)) + repr(found)
     request = build_request(tool, examples(tool), found.seen)
-    done = subprocess.run(["bash", "-c", command.replace("curl", "curl --globoff", 1)], capture_output=True, check=True, timeout=20)
+    done = subprocess.run(["bash", "-c", command.replace("curl", "curl --globoff", 1)], capture_output=True, check=True, timeout=60)
     if request.method == "HEAD":
         assert b"200 OK" in done.stdout
         return
@@ -371,6 +371,5 @@ def test_limits_have_names() -> None:
 
 
 def test_many_parts_of_a_form_are_read_in_time() -> None:
-    begun = time.monotonic()
-    made("curl https://x.test/a " + " ".join(f"-F a{number}={number}" for number in range(5000)))
-    assert time.monotonic() - begun < 5, "something grows with the square of the parts"
+    command = "curl https://x.test/a " + " ".join(f"-F a{number}={number}" for number in range(5000))
+    at_best(lambda: processor_seconds(lambda: made(command)), within=5)  # else something grows with the square of the parts

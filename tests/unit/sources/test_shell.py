@@ -24,7 +24,7 @@ LINES = [
 def test_words_are_those_that_bash_sees(line: str) -> None:
     script = f"set -f\ncurl() {{ printf '%s\\0' \"$@\" >&3; }}\n{line}\n"
     done = subprocess.run(
-        ["bash", "-c", f"exec 3>&1\n{script}"], capture_output=True, check=True, timeout=10, env={"LC_ALL": "C.UTF-8"}
+        ["bash", "-c", f"exec 3>&1\n{script}"], capture_output=True, check=True, timeout=60, env={"LC_ALL": "C.UTF-8"}
     )  # fmt: skip
     assert list(split(line)[0].words[1:]) == done.stdout.decode().split("\0")[:-1]
 

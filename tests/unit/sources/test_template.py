@@ -77,7 +77,7 @@ def test_every_tool_of_a_template_has_a_request_to_show(template: Template, tmp_
 
 def dry_run(spec: Path, tool: HttpTool) -> dict[str, Any]:
     command = [sys.executable, "-m", "runner", "call", "--spec", str(spec), "--dry-run", tool.name, json.dumps(examples(tool))]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=30)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr.decode()
     shown: dict[str, Any] = json.loads(done.stdout)
     return shown

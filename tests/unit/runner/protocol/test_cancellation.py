@@ -9,7 +9,7 @@ import pytest
 from tests.unit.runner.guarded import LEGACY, Client, GuardProcess, Home, UnixHTTP, ask, modern_request, token
 from tests.unit.runner.protocol.test_asking import GREET
 from tests.unit.runner.streams import Stream, initialize, legacy_stream, soon, talking
-from tests.waiting import eventually
+from tests.waiting import PATIENCE, eventually
 
 Talker = tuple[GuardProcess, Any]
 
@@ -35,7 +35,7 @@ class Begun:
         self.opened.append(self.connection)
         sent = {"Content-Type": "application/json", **dict(client.headers), **dict(headers)}
         self.connection.request("POST", "/mcp", json.dumps(body | {"id": request_id}), sent)
-        assert api.arrived.acquire(timeout=10)
+        assert api.arrived.acquire(timeout=PATIENCE)
 
     def answer(self) -> tuple[int, bytes]:
         with self.connection.getresponse() as response:

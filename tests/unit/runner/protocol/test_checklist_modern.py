@@ -300,7 +300,7 @@ def test_a_schema_is_published_as_it_binds(person: Client) -> None:
 def test_composition_keywords_are_bounded() -> None:
     home = Home(spec(echo("keep", input_schema=BLOCKS)))
     running = GuardProcess(home)
-    # Without a bound each level takes some seven times as long as the one before; the client waits for half a minute.
+    # Without a bound each level takes some seven times as long as the one before; the client does not wait for that.
     problem = said(called(Client(home.socket), "keep", nested(12, "none")))
     assert "is not valid under any of the schemas listed in the 'oneOf' keyword" in problem
     assert running.stop() == 0

@@ -98,9 +98,13 @@ def test_a_stream_keeps_nothing_of_the_body_that_opened_it(start: Callable[..., 
 
 
 def test_an_expired_token_ends_its_stream(person: Client) -> None:
-    client = Client(person.path, bearer=token(exp=int(time.time()) + 3, gid="grt_expiring"))
-    with listening(client, EVERYTHING) as stream:
-        *_, last = stream.rest()
+    for seconds in (3, 10, 30):
+        client = Client(person.path, bearer=token(exp=int(time.time()) + seconds, gid="grt_expiring"))
+        with listening(client, EVERYTHING) as stream:
+            if stream.status == 401:  # it had expired before this busy machine came to it
+                continue
+            *_, last = stream.rest()
+            break
     assert (last["id"], last["result"]["resultType"]) == ("sub", "complete")
 
 
