@@ -36,6 +36,7 @@ from bmm.store.db import Statement, Store
 from bmm.vault import Vault
 from runner.contract import decode_spec
 from tests.model_server import KEY, ModelServer
+from tests.waiting import well_before_midnight
 
 Json = dict[str, Any]
 TOOL: Json = {
@@ -159,6 +160,7 @@ class Drafted:
 @contextmanager
 def drafted(model: ModelServer, **settings: object) -> Iterator[Drafted]:
     """A running admin API with workers, gone afterwards."""
+    well_before_midnight()
     with tempfile.TemporaryDirectory() as folder, socket.socket() as listening, socket.socket(socket.AF_UNIX) as admin:
         listening.bind(("127.0.0.1", 0))
         listening.listen(64)

@@ -1,5 +1,6 @@
 """What may be spent in a day holds: for drafts at once, for answers that nobody saw, and for questions that were turned away."""
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -40,10 +41,13 @@ def test_when_the_days_money_is_spent_nothing_is_sent(model: ModelServer) -> Non
 
 
 def test_drafts_at_once_do_not_count_on_the_same_money(model: ModelServer) -> None:
-    slow = submitting(SPEC, first_delay=1.0)
+    go_on = threading.Event()
+    slow = Reply((Wait(60, go_on), *submitting(SPEC).steps))
     with drafted(model, model_daily_usd=most() / 1e6 * 1.5, model_prices=DEAR) as box:
         model.then(slow, slow)
         both = [box.ask(prompt="List users") for _ in range(2)]
+        box.until("SELECT count(*) FROM drafts WHERE error_code IS NOT NULL", 1)
+        go_on.set()
         ends = sorted((box.ended(each)["draft"]["error_code"] or "", each) for each in both)
         assert [code for code, _ in ends] == ["", "model_spend_limit"]
         assert len(model.requests) == 1

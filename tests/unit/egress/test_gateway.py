@@ -14,7 +14,7 @@ import pytest
 
 from bmm.egress.rules import EgressEntry, EgressRules, write_rules
 from tests.unit.egress.gateways import Gateway, Upstream
-from tests.waiting import at_best, eventually
+from tests.waiting import at_best, eventually, well_before_midnight
 
 Start = Callable[..., Upstream]
 
@@ -348,6 +348,7 @@ def test_too_many_new_connections_are_told_so_over_tls(
 
 
 def test_the_bytes_of_a_day_are_a_limit(gateway: Gateway, upstream: Start) -> None:
+    well_before_midnight()
     gateway.allow(shop(upstream(echo).port, plain=True), max_bytes_per_day=100_000)
     with open_tunnel(gateway) as client:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):

@@ -176,9 +176,13 @@ def test_a_token_in_the_query_is_no_token(home: Home) -> None:
 
 
 def test_a_cached_token_ends_with_its_time(home: Home) -> None:
-    short = token(exp=int(time.time()) + 3)
-    assert _list(home, short).status == 200
-    eventually(lambda: _list(home, short).status == 401)
+    for seconds in (3, 10, 30):
+        short = token(exp=int(time.time()) + seconds)
+        if _list(home, short).status == 200:  # else this busy machine came to it too late
+            break
+    else:
+        raise AssertionError("it never opens")
+    eventually(lambda: _list(home, short).status == 401, seconds=60)
     assert "expired" in _list(home, short).headers["www-authenticate"]
 
 

@@ -97,7 +97,7 @@ def test_code_that_cannot_run_is_broken(code: str, found: str, words: str, line:
 
 
 def test_code_that_never_returns_is_broken_and_the_next_tool_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tries, "CALL_SECONDS", 1.0)
+    monkeypatch.setattr(tries, "CALL_SECONDS", 2.0)
     hangs = python("async def run(args, ctx):\n    while True: pass", name="hangs")
     trial = tried(spec(hangs, python("async def run(args, ctx):\n    return {}")))
     assert ids(trial) == [("block", "contract.hang")]

@@ -105,6 +105,8 @@ def test_an_expired_token_ends_its_stream(person: Client) -> None:
                 continue
             *_, last = stream.rest()
             break
+    else:
+        raise AssertionError("it never opens")
     assert (last["id"], last["result"]["resultType"]) == ("sub", "complete")
 
 
