@@ -12,9 +12,9 @@ from tests.unit.runner.upstream import upstream
 
 @pytest.fixture(scope="module")
 def talker() -> Iterator[tuple[GuardProcess, Any]]:
-    """A guard that gives a client two seconds to answer and shows a sign of life every half second, and its API."""
+    """A guard that gives a client five seconds to answer and shows a sign of life every half second, and its API."""
     home = Home(talking())
-    running = GuardProcess(home, options=("--patience", "2", "--keep-alive", "0.5", "--grace", "3"))
+    running = GuardProcess(home, options=("--patience", "5", "--keep-alive", "0.5", "--grace", "3"))
     with upstream(home.egress(0)) as api:
         yield running, api
     assert running.stop() == 0

@@ -154,7 +154,7 @@ def test_an_error_or_nonsense_is_told_to_the_model(person: Client, member: dict[
             assert reply(person, question["id"], **member) == 202
         (last,) = stream.rest()
     assert last["result"]["isError"] is True
-    assert (sentence or "did not answer within 2 seconds") in said(last["result"])
+    assert (sentence or "did not answer within 5 seconds") in said(last["result"])
 
 
 def test_what_a_legacy_client_can_is_remembered_for_its_grant_only(person: Client) -> None:
