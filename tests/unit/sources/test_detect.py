@@ -67,7 +67,7 @@ def test_sources_that_fit_the_words(words: str, sources: list[str]) -> None:
 @pytest.mark.parametrize("piece", ["curl -x ", "curl https://x.test ", "`curl https://x.test ", "curl 'https://x.test "])
 def test_beginnings_of_commands_do_not_add_up(piece: str) -> None:
     prompt = piece * (20_000 // len(piece))
-    at_best(lambda: processor_seconds(lambda: found_in(prompt)), within=3)
+    at_best(lambda: processor_seconds(lambda: found_in(prompt)), within=8, tries=2)
 
 
 def test_a_huge_prompt_is_read_in_time() -> None:
@@ -76,4 +76,4 @@ def test_a_huge_prompt_is_read_in_time() -> None:
     assert [each.kind for each in found_in("`" * 20_000 + "curl https://x.test")] == ["curl"]
     assert found_in("https://" + "a/" * 10_000) == ()
     assert [each.source for each in suggestions("api " * 5000)] == ["curl"]
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 8

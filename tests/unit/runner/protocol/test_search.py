@@ -29,7 +29,7 @@ ORDER = http_tool(
 )
 COUNT = http_tool("count", output_schema={"type": "array"}, input_schema={"type": "object"}, parameters=(), path="/count")
 FIND, DESCRIBE, CALL = "find_tools", "describe_tools", "call_tool"
-QUICK = 0.005
+QUICK = 0.01
 """Seconds that a search through a thousand tools may take."""
 
 
