@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import random
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -18,7 +17,8 @@ SILENT = "no answer within"
 HEAD = b"POST /mcp HTTP/1.1\r\nHost: guard\r\n"
 
 
-@pytest.mark.parametrize("seed", [20260728, random.SystemRandom().randrange(1 << 32)], ids=["fixed", "random"])
+# The same in every run, which so is green or red for the change alone; new cases are what `make fuzz` looks for.
+@pytest.mark.parametrize("seed", [20260728, 20261121])
 def test_nothing_is_found(seed: int) -> None:
     assert asyncio.run(explore(seed=seed, requests=SAMPLE, seconds=60)) == []
 

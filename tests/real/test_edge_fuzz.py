@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import http.client
-import random
 from collections.abc import Iterator
 
 import pytest
@@ -44,7 +43,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Home]]
         yield port, home
 
 
-@pytest.mark.parametrize("seed", [71, random.SystemRandom().randrange(1 << 32)], ids=["fixed", "random"])
+@pytest.mark.parametrize("seed", [71, 20261121])
 def test_nothing_of_one_client_reaches_another_through_caddy(shop: tuple[int, Home], seed: int) -> None:
     port, home = shop
     print(f"--seed {seed}")
