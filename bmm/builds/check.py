@@ -47,13 +47,8 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
     findings = findings_of(spec, config)
     if blocks(findings):
         raise ChecksFailed(findings)
-    for number, host in enumerate(spec.hosts):
-        place = f"{host.name}:{host.port}"
-        if host.plain and place not in config.egress_plain_http:
-            raise BadInput(
-                f'{place} would be reached without TLS. An operator can allow that with egress_plain_http = ["{place}"] in the settings',
-                pointer=f"/hosts/{number}",
-            )
+    for each in not_allowed(spec, config):
+        raise BadInput(f"{each.message} {each.fix}", pointer=each.place)
     missing = [need.key for need in spec.secrets if need.required and need.key not in secret_keys]
     if missing:
         commands = " and ".join(f"`bmm secret set {slug} {key} --next`" for key in missing)
@@ -66,7 +61,23 @@ def check(spec: ServerSpec, config: Config, secret_keys: Collection[str], slug: 
 
 def findings_of(spec: ServerSpec, config: Config) -> list[Finding]:
     """What there is to say about the spec alone, blocks included, as this appliance weighs it."""
-    return [_weighed(each, config) for each in check_spec(spec)]
+    return weighed(check_spec(spec), config)
+
+
+def not_allowed(spec: ServerSpec, config: Config) -> list[Finding]:
+    """Destinations that no build may have because the operator has not allowed them; a model could not mend that."""
+    found: list[Finding] = []
+    for number, host in enumerate(spec.hosts):
+        place = f"{host.name}:{host.port}"
+        if host.plain and place not in config.egress_plain_http:
+            fix = f'An operator can allow that with egress_plain_http = ["{place}"] in the settings'
+            found.append(Finding(level="block", id="host.plain", place=f"/hosts/{number}", message=f"{place} would be reached without TLS.", fix=fix))
+    return found
+
+
+def weighed(findings: Sequence[Finding], config: Config) -> list[Finding]:
+    """As this appliance's setting `code_checks` has it."""
+    return [_weighed(each, config) for each in findings]
 
 
 def _weighed(finding: Finding, config: Config) -> Finding:

@@ -1,4 +1,4 @@
-"""`bmm check`: what the checks say about a spec or about the code of one tool; nothing is run and nobody is asked."""
+"""`bmm check`: what a build with these settings would say about a spec or about the code of one tool; nothing is run and nobody is asked."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -21,19 +21,20 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
+    from bmm.builds.check import findings_of, not_allowed, weighed
     from bmm.checks.code import check_code
-    from bmm.checks.spec import check_spec
     from bmm.cli.parts.spec_files import read_document
     from bmm.cli.plan_text import finding_lines
     from bmm.core.finding import blocks
 
     if args.spec.endswith(".py"):
         try:
-            findings = check_code(read_document(args.spec).decode())
+            findings = weighed(check_code(read_document(args.spec).decode()), config)
         except UnicodeDecodeError:
             raise BadInput(f"{args.spec} is not text in UTF-8") from None
     else:
-        findings = check_spec(_spec(args.spec))
+        spec = _spec(args.spec)
+        findings = [*not_allowed(spec, config), *findings_of(spec, config)]
     if args.json:
         as_json(findings)
     else:
@@ -41,7 +42,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
             print(line)
         found = len(blocks(findings))
         said = f"{count(len(findings), 'finding')}, {found} of which block{'s' if found == 1 else ''}" if findings else "nothing to say"
-        print(f"{args.spec}: {said}")
+        print(f"{args.spec}: {said}{' (code_checks = report)' if config.code_checks == 'report' else ''}")
     return 1 if blocks(findings) else 0
 
 

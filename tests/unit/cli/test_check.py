@@ -45,3 +45,19 @@ def test_what_cannot_be_read_ends_with_2(tmp_path: Path, capsys: pytest.CaptureF
     (tmp_path / "tool.py").write_bytes(b"\xff\xfe")
     assert main(["check", str(tmp_path / "tool.py")]) == 2
     assert "UTF-8" in capsys.readouterr().err
+
+
+def test_the_settings_of_builds_count_here_too(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    code, spec = tmp_path / "tool.py", tmp_path / "spec.json"
+    code.write_text("import os\nasync def run(args, ctx):\n    return 1\n")
+    call = {"kind": "http", "name": "one", "description": "One.", "input_schema": {"type": "object"}, "method": "GET", "server": "http://a.test", "path": "/"}
+    spec.write_text(json.dumps({"name": "One", "tools": [call], "hosts": [{"name": "a.test", "port": 80, "plain": True}]}))
+    assert main(["check", str(spec)]) == 1
+    assert '/hosts/0: a.test:80 would be reached without TLS. (An operator can allow that with egress_plain_http = ["a.test:80"]' in capsys.readouterr().out
+    monkeypatch.setenv("BMM_EGRESS_PLAIN_HTTP", '["a.test:80"]')
+    monkeypatch.setenv("BMM_CODE_CHECKS", "report")
+    assert [main(["check", str(each)]) for each in (spec, code)] == [0, 0]
+    said = capsys.readouterr().out
+    assert "1 finding, 0 of which block (code_checks = report)" in said
+    code.write_text("async def run(args, ctx): return )")
+    assert main(["check", str(code)]) == 1
