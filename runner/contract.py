@@ -11,8 +11,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from runner.database import DATABASE_NAME as DATABASE_NAME
-from runner.database import MAX_DATABASES, problem_of_database, problem_of_query
+from runner.database import MAX_DATABASES as MAX_DATABASES
 from runner.database import Database as Database
+from runner.database import problem_of_database, problem_of_query
 from runner.http_request import Answer as Answer
 from runner.http_request import BasicCredential as BasicCredential
 from runner.http_request import BearerCredential as BearerCredential

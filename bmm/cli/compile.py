@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
 
     if args.source == "template" and not args.documents:
         return from_requests.listed(as_json=args.json)
-    found, _ = sources.compiled(args, config)
+    found = sources.compiled(args, config)
     sources.tell(found.findings, as_json=args.json)
     if not args.json:
         print(f"{count(len(found.spec.tools), 'tool')}, {count(len(found.findings), 'finding')}", file=sys.stderr)

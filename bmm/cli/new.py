@@ -25,6 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("prompt", metavar="PROMPT", nargs="?", default="", help="what the server should do; - reads standard input")
     parser.add_argument("--slug", help="the server's name in its address (default: made of its title)")
     parser.add_argument("--without-model", action="store_true", help="ask no model, whatever the settings say: only what the source gives")
+    parser.add_argument("--beyond", action="store_true", help="the model may not only curate what a source gives, but also add to it: tools, hosts, code")
     parser.add_argument("--again", metavar="DRAFT", help="take up a draft: a failed one goes on, which may cost; any other is shown again")
     drafting.arguments(parser)
     sources.arguments(parser)
@@ -33,23 +34,22 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts.client import Client
     from bmm.cli.parts.drafting import begin, finish, own_spec, prompt_of, refuse_taken, take_up
-    from bmm.cli.parts.sources import from_text, named, refuse_others, sourced
+    from bmm.cli.parts.sources import named, refuse_others, sourced
     from bmm.sources.detect import found_in, without
 
     client = Client(config)
     if args.again:
         refuse_others(args)
-        if args.prompt or args.without_model or named(args):
-            raise BadInput("--again takes up a draft as it is; leave out the prompt, the source and --without-model")
+        if args.prompt or args.without_model or args.beyond or named(args):
+            raise BadInput("--again takes up a draft as it is; leave out the prompt, the source, --beyond and --without-model")
         own = own_spec(client, args)
         return finish(client, args, take_up(client, args.again), own=own, slug=args.slug)
     prompt = prompt_of(args.prompt)
     if args.slug is not None:
         refuse_taken(client, args.slug)
     own = own_spec(client, args)
-    made = sourced(args, config)
-    found = found_in(prompt) if made is None else ()
-    made = made or from_text(args, config, found)
+    found = found_in(prompt)
+    made = sourced(args, config, found)
     if made is None:
         refuse_others(args)
     draft_id = begin(client, _wish(args, client, without(prompt, found), made))
@@ -71,10 +71,12 @@ def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Source
 
     check_length(prompt)
     if made is None:
+        if args.beyond:
+            raise BadInput("--beyond goes with a source; a sentence alone has no bounds")
         return Wish(prompt=prompt, slug=args.slug, model=not args.without_model)
     for finding in made.findings:
         print(tame(str(finding)), file=sys.stderr)
     # A file that a person named may lie anywhere; one that a spec names lies beside it.
     found = [msgspec.structs.replace(each, file=str(Path(each.file).resolve())) if each.file else each for each in made.spec.databases]
     spec = msgspec.Raw(with_databases(encode_spec(msgspec.structs.replace(made.spec, databases=tuple(found))), "/", client))
-    return Wish(prompt=prompt, slug=args.slug, source=made.source, spec=spec, model=not args.without_model)
+    return Wish(prompt=prompt, slug=args.slug, source=made.source, spec=spec, model=not args.without_model, beyond=args.beyond)

@@ -11,7 +11,7 @@ MOST_REPAIRS = 2
 MOST_PROMPT = 20_000
 REPAIRABLE = ("model_answer_invalid", "model_prose")
 """Codes of answers that the model can be asked to correct; every other failed round is asked again as it was, or not at all."""
-Source = Literal["prompt", "openapi", "database", "curl", "har", "template", "spec"]
+Source = Literal["prompt", "openapi", "database", "curl", "har", "template", "spec", "several"]
 RoundKind = Literal["draft", "iterate", "curate", "repair"]
 
 
@@ -98,10 +98,29 @@ class DraftEvent(Struct, frozen=True, kw_only=True):
     tool: str | None
 
 
+class DatabaseWish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A PostgreSQL, MySQL or MariaDB that the appliance itself is to read, with the options of `bmm compile database`.
+
+    `trust` are certificates (PEM) of the authority that its own is from; `password` is for a URL without one. Prints without either.
+    """
+
+    url: Annotated[str, Meta(max_length=4000)]
+    password: Annotated[str, Meta(max_length=4000)] = ""
+    schemas: Annotated[tuple[str, ...], Meta(max_length=20)] = ()
+    tables: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
+    writes: Annotated[tuple[str, ...], Meta(max_length=200)] = ()
+    max_tables: Annotated[int, Meta(ge=1, le=200)] = 20
+    trust: Annotated[str, Meta(max_length=512 * 1024)] = ""
+
+    def __repr__(self) -> str:
+        return "DatabaseWish(…)"
+
+
 class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """What a person asks for: a prompt, a spec that a source made, or both; `iterate` changes the live version of `slug`.
 
-    `model`: whether a model may be asked; without it, only what a source gives counts.
+    `model`: whether a model may be asked; without it, only what a source gives counts. `beyond`: it may not only curate what the sources
+    gave, but also add tools, hosts and code that they do not have. `database` is read beside what stands in the prompt.
     """
 
     prompt: Annotated[str, Meta(max_length=MOST_PROMPT)] = ""
@@ -110,6 +129,8 @@ class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     spec: msgspec.Raw = msgspec.Raw()
     iterate: bool = False
     model: bool = True
+    beyond: bool = False
+    database: DatabaseWish | None = None
 
 
 def repairs_left(rounds: list[Round]) -> int:

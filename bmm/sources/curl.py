@@ -9,9 +9,9 @@ from msgspec import Struct
 from bmm.errors import BadInput
 from bmm.sources.credentials import CLOSE, OPEN
 from bmm.sources.curl_options import REFUSED, TOLD, options_in
-from bmm.sources.finding import Remarks
+from bmm.sources.finding import Compiled, Remarks
 from bmm.sources.openapi.options import Options
-from bmm.sources.recorded import Recorded, compile_recorded
+from bmm.sources.recorded import compile_recorded
 from bmm.sources.seen import FORM, MULTIPART, FormPart, Seen, Sent
 from bmm.sources.shell import UnreadableCommand, Words, first, split
 
@@ -31,7 +31,7 @@ class Command(Struct, frozen=True, kw_only=True):
     stdin: str | None = None
 
 
-def compile_curl(texts: list[str] | str, *, options: Options | None = None) -> Recorded:
+def compile_curl(texts: list[str] | str, *, options: Options | None = None) -> Compiled:
     """The spec of curl commands; each becomes a tool, those for the same endpoint one together.
 
     Raises:

@@ -138,9 +138,16 @@ def _is_document(url: str) -> bool:
     return _DOCUMENT.search(f"/{path}") is not None
 
 
+_PLACE = re.compile(r"(?i)([a-z][a-z0-9+]*://)[^/?#@]*@([a-z0-9.:\[\]-]+(?:/[^/?#@:]*)?)(?:[?#].*)?", re.DOTALL)
+
+
 def _shown(url: str) -> str:
     """Without user name, password and query, each of which may be a credential."""
     scheme, _, rest = url.partition("://")
+    if _DATABASE.match(url) and "@" in url:
+        # A password with a character that should be encoded ends where nobody can tell: then nothing of it is shown.
+        whole = _PLACE.fullmatch(url)
+        return f"{whole[1]}{whole[2]}" if whole else f"{scheme}://…"
     authority, slash, path = rest.partition("/")
     place = f"{authority.rpartition('@')[2]}{slash}{path}".partition("?")[0].partition("#")[0]
     return f"{scheme}://{place}" if rest else url.partition("?")[0]

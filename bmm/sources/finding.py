@@ -5,9 +5,10 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from bmm.errors import BadInput
+from bmm.sources.credentials import Credentials
 from runner.contract import ServerSpec
 
 Level = Literal["error", "warning", "note"]
@@ -76,10 +77,11 @@ class Remarks:
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
-    """What every source returns."""
+    """What every source returns. `seen` are values of credentials that stood in the description: to be offered as secrets, never to be written down."""
 
     spec: ServerSpec
     findings: tuple[Finding, ...] = ()
+    seen: Credentials = field(default_factory=Credentials)
 
 
 class UnusableDocument(BadInput):

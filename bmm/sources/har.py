@@ -12,9 +12,9 @@ import msgspec
 from msgspec import Struct
 
 from bmm.errors import BadInput
-from bmm.sources.finding import Remarks, UnusableDocument
+from bmm.sources.finding import Compiled, Remarks, UnusableDocument
 from bmm.sources.openapi.options import Options
-from bmm.sources.recorded import Recorded, compile_recorded
+from bmm.sources.recorded import compile_recorded
 from bmm.sources.seen import FORM, JSON, MULTIPART, Answered, FormPart, Seen, Sent, place_of
 
 MAX_HAR_ENTRIES = 20_000
@@ -78,7 +78,7 @@ class _Har(Struct):
     log: _Log
 
 
-def compile_har(data: bytes, *, options: Options | None = None, hosts: tuple[str, ...] = ()) -> Recorded:
+def compile_har(data: bytes, *, options: Options | None = None, hosts: tuple[str, ...] = ()) -> Compiled:
     """The spec of a recording: requests to the same endpoint become one tool, with the arguments of all and the schema of their answers.
 
     `hosts` are globs of the hosts to take, with or without a port; where there is none, all that answer with JSON and are no trackers.

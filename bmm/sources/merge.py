@@ -1,4 +1,4 @@
-"""Several specs as one: names that clash get the name of the API they belong to."""
+"""Several specs as one, whatever they were made of: names that clash get the name of the API or database they belong to."""
 
 import re
 from collections import Counter
@@ -8,27 +8,32 @@ import msgspec
 from msgspec import Struct
 
 from bmm.errors import BadInput
+from bmm.sources.credentials import Credentials
 from bmm.sources.finding import Compiled, Finding
 from runner.contract import (
+    MAX_DATABASES,
     MAX_HOSTS,
     MAX_TOOLS,
     AllowedHost,
     BasicCredential,
     Credential,
+    Database,
     HttpTool,
     Scope,
     SecretNeed,
     ServerSpec,
     SpecError,
+    SqlTool,
     Tool,
     decode_spec,
 )
 
 _MAX_NAME = 64
+_MAX_DATABASE_NAME = 32
 
 
 def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
-    """One spec with the tools of all; findings say which document they are about.
+    """One spec with the tools of all; findings say which source they are about.
 
     Raises:
         BadInput: together they are more than a spec may hold.
@@ -39,15 +44,19 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
     clashing = {name for name, count in Counter(tool.name for part in parts for tool in part.spec.tools).items() if count > 1}
     tools: list[Tool] = []
     secrets: dict[str, _Shared] = {}
+    databases: dict[str, Database] = {}
     findings: list[Finding] = []
+    seen: dict[str, str] = {}
     for part, prefix in zip(parts, prefixes, strict=True):
         renamed = _secrets(part.spec, secrets, prefix)
+        stored = _databases(part.spec, databases, prefix, renamed)
+        seen |= {renamed.get(key, key): value for key, value in part.seen.items()}
         for tool in part.spec.tools:
             called = f"{prefix}_{tool.name}"[:_MAX_NAME].rstrip("_-") if tool.name in clashing else tool.name
             if called != tool.name:
-                message = f"the tool {tool.name} is in more than one document; this one is called {called}"
+                message = f"the tool {tool.name} is in more than one source; this one is called {called}"
                 findings.append(Finding(level="note", pointer="", message=message))
-            tools.append(_renamed(msgspec.structs.replace(tool, name=called), renamed))
+            tools.append(_renamed(msgspec.structs.replace(tool, name=called), renamed, stored))
         findings += [msgspec.structs.replace(each, message=f"{part.spec.name}: {each.message}") for each in part.findings]
     titles = [part.spec.name for part in parts]
     spec = ServerSpec(
@@ -56,9 +65,15 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
         tools=tuple(tools),
         secrets=tuple(each.need for each in secrets.values()),
         hosts=_hosts(parts),
+        databases=tuple(databases.values()),
         scopes=_scopes(parts, titles),
+        instructions="\n\n".join(part.spec.instructions for part in parts if part.spec.instructions),
+        resources=tuple(each for part in parts for each in part.spec.resources),
+        resource_templates=tuple(each for part in parts for each in part.spec.resource_templates),
+        prompts=tuple(each for part in parts for each in part.spec.prompts),
+        tool_list=next((part.spec.tool_list for part in parts if part.spec.tool_list != "auto"), "auto"),
     )
-    return Compiled(spec=_checked(spec), findings=tuple(findings))
+    return Compiled(spec=_checked(spec), findings=tuple(findings), seen=Credentials(seen))
 
 
 def _prefixes(names: list[str]) -> list[str]:
@@ -94,7 +109,22 @@ def _secrets(spec: ServerSpec, known: dict[str, _Shared], prefix: str) -> dict[s
     return renamed
 
 
-def _renamed(tool: Tool, keys: dict[str, str]) -> Tool:
+def _databases(spec: ServerSpec, known: dict[str, Database], prefix: str, keys: dict[str, str]) -> dict[str, str]:
+    """Adds a spec's databases to those known; returns which had to be renamed."""
+    renamed: dict[str, str] = {}
+    for each in spec.databases:
+        name, number = each.name, 2
+        while name in known:
+            name = f"{prefix}_{each.name}"[:_MAX_DATABASE_NAME] if number == 2 else f"{each.name[:_MAX_DATABASE_NAME - 4]}_{number}"
+            number += 1
+        renamed[each.name] = name
+        known[name] = msgspec.structs.replace(each, name=name, password=keys.get(each.password, each.password) if each.password else None)
+    return renamed
+
+
+def _renamed(tool: Tool, keys: dict[str, str], databases: dict[str, str]) -> Tool:
+    if isinstance(tool, SqlTool):
+        return msgspec.structs.replace(tool, database=databases.get(tool.database, tool.database))
     if not keys or not isinstance(tool, HttpTool):
         return tool
 
@@ -113,6 +143,8 @@ def _hosts(parts: Sequence[Compiled]) -> tuple[AllowedHost, ...]:
         for host in part.spec.hosts:
             reason = f"{part.spec.name}: {host.reason}"
             before = found.get((host.name, host.port))
+            if before is not None and before.protocol != host.protocol:
+                raise BadInput(f"{host.name}:{host.port} is asked in two protocols, {before.protocol} and {host.protocol}; make two servers")
             if before is not None:
                 host = msgspec.structs.replace(host, plain=host.plain or before.plain)
                 reason = f"{before.reason}; {reason}"
@@ -128,13 +160,17 @@ def _scopes(parts: Sequence[Compiled], titles: list[str]) -> tuple[Scope, ...]:
 
 
 def _checked(spec: ServerSpec) -> ServerSpec:
+    if len(spec.databases) > MAX_DATABASES:
+        raise BadInput(f"Together there are {len(spec.databases)} databases; a server may have {MAX_DATABASES}.")
     if len(spec.tools) > MAX_TOOLS:
         raise BadInput(
-            f"Together the documents have {len(spec.tools):,} tools; a server may have {MAX_TOOLS:,}. Choose with --tag or --path."
+            f"Together the sources have {len(spec.tools):,} tools; a server may have {MAX_TOOLS:,}. Choose with --tag, --path or --tables."
         )
     if len(spec.hosts) > MAX_HOSTS:
-        raise BadInput(f"Together the documents call {len(spec.hosts)} hosts; a server may call {MAX_HOSTS}.")
+        raise BadInput(f"Together the sources call {len(spec.hosts)} hosts; a server may call {MAX_HOSTS}.")
+    if any(each.kind == "sqlite" for each in spec.databases):
+        return spec  # its file is put in later; until then the check would refuse the path in its place
     try:
         return decode_spec(msgspec.json.encode(spec))
     except SpecError as error:
-        raise BadInput(f"No valid spec comes out of these documents together: {error}.") from error
+        raise BadInput(f"No valid spec comes out of these sources together: {error}.") from error

@@ -22,13 +22,7 @@ from runner.contract import AllowedHost, Annotations, Body, HttpTool, Parameter,
 _SIGN_IN = re.compile(r"(?i)/(log-?in|sign-?in|auth|authenticate|oauth2?|token|sessions?|refresh)(/token)?/?$")
 
 
-class Recorded(Compiled, frozen=True, kw_only=True):
-    """A spec, its findings, and the values of credentials that were seen: to be offered as secrets, never to be written down."""
-
-    seen: Credentials
-
-
-def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks) -> Recorded:
+def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks) -> Compiled:
     """The spec of requests; what is to be said about them is added to `remarks`.
 
     Raises:
@@ -65,7 +59,7 @@ def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks
     whole = merged(parts, name=options.name)
     used = {need.key for need in whole.spec.secrets}
     values = {key: value for key, value in secrets.values.items() if key in used}
-    return Recorded(spec=whole.spec, findings=(*remarks.all(), *whole.findings), seen=Credentials(values))
+    return Compiled(spec=whole.spec, findings=(*remarks.all(), *whole.findings), seen=Credentials(values))
 
 
 def _compiled(

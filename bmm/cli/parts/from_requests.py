@@ -24,7 +24,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def of_commands(args: argparse.Namespace, config: Config) -> "Compiled":
-    """The spec of all curl commands, with the credentials in them (`Recorded`)."""
+    """The spec of all curl commands, with the credentials in them."""
     from bmm.sources import compile_curl
 
     options = options_of(args)
@@ -32,7 +32,7 @@ def of_commands(args: argparse.Namespace, config: Config) -> "Compiled":
 
 
 def of_recording(args: argparse.Namespace, config: Config) -> "Compiled":
-    """The spec of one recording, with the credentials in it (`Recorded`)."""
+    """The spec of one recording, with the credentials in it."""
     from bmm.sources import compile_har
 
     if len(args.documents) != 1:

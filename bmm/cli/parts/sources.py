@@ -41,7 +41,7 @@ class Sourced(Struct, frozen=True, kw_only=True):
     `shown` says what it was made of, without credentials.
     """
 
-    source: Kind
+    source: Kind | Literal["several"]
     spec: "ServerSpec"
     findings: "tuple[Finding, ...]"
     seen: Credentials
@@ -90,27 +90,19 @@ def refuse_others(args: argparse.Namespace, *kinds: str) -> None:
             raise BadInput(f"--{option.replace('_', '-')} goes with {' or '.join(fits)}{instead}")
 
 
-def compiled(args: argparse.Namespace, config: Config) -> "tuple[Compiled, Credentials]":
-    """What `args.source` and `args.documents` become, and the values of credentials that stood in them.
+def compiled(args: argparse.Namespace, config: Config) -> "Compiled":
+    """What `args.source` and `args.documents` become.
 
     Raises:
         BadInput: they cannot be used; findings that came up on the way have been printed.
     """
-    from bmm.sources import UnusableDocument
-    from bmm.sources.recorded import Recorded
-
     if not args.documents:
         raise BadInput(f"bmm compile {args.source} needs a description: a file, a URL or - for standard input")
     refuse_others(args, args.source, *([_DATABASE_TEMPLATE] if args.source == "template" else ()))
-    try:
-        found = _FROM[args.source](args, config)
-    except UnusableDocument as error:
-        tell(error.findings, as_json=args.json)
-        raise
+    found = _read(args, config)
     if args.source == "template" and not found.spec.databases:
         refuse_others(args, args.source)
-    spec = msgspec.structs.replace(found.spec, tool_list=args.tool_list)
-    return msgspec.structs.replace(found, spec=spec), found.seen if isinstance(found, Recorded) else Credentials()
+    return msgspec.structs.replace(found, spec=msgspec.structs.replace(found.spec, tool_list=args.tool_list))
 
 
 def tell(findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
@@ -125,31 +117,86 @@ def named(args: argparse.Namespace) -> list[Kind]:
     return [source for source in KINDS if getattr(args, source)]
 
 
-def sourced(args: argparse.Namespace, config: Config) -> Sourced | None:
-    """What the options of `arguments` ask for; None where they name no source.
+def sourced(args: argparse.Namespace, config: Config, found: "tuple[Found, ...]" = ()) -> Sourced | None:
+    """What the options of `arguments` ask for together with what was `found` in a prompt, as one spec; None where there is neither.
+
+    What was found and cannot be used is told, and left out where something else can.
 
     Raises:
-        BadInput: more than one kind of source, or one that cannot be used.
+        BadInput: an option names what cannot be used, nothing can be, or together they are too much.
     """
-    asked = named(args)
-    if not asked:
-        return None
-    if len(asked) > 1:
-        raise BadInput(f"--{asked[0]} and --{asked[1]} are two servers; make one at a time, or join their specs by hand")
-    return _made(args, config, asked[0], getattr(args, asked[0]))
-
-
-def from_text(args: argparse.Namespace, config: Config, found: "tuple[Found, ...]") -> Sourced | None:
-    """What the descriptions found in a prompt become (`bmm.sources.detect.found_in`): those of the first one's kind, together."""
-    if not found:
-        return None
-    alike = [each for each in found if each.kind == found[0].kind]
-    return _made(args, config, found[0].kind, [each.given for each in alike[: 1 if found[0].kind == "database" else None]])
-
-
-def _made(args: argparse.Namespace, config: Config, source: Kind, documents: list[str]) -> Sourced:
     from bmm.sources.detect import shown
+    from bmm.sources.merge import merged
 
-    asked = argparse.Namespace(**{**vars(args), "source": source, "documents": documents})
-    found, seen = compiled(asked, config)
-    return Sourced(source=source, spec=found.spec, findings=found.findings, seen=seen, shown=", ".join(map(shown, documents)))
+    groups = _groups(args, found)
+    if not groups:
+        return None
+    kinds: list[Kind] = list(dict.fromkeys(kind for kind, _, _ in groups))
+    refuse_others(args, *kinds, *([_DATABASE_TEMPLATE] if "template" in kinds else ()))
+    parts: list[tuple[Kind, Compiled]] = []
+    unused: list[Finding] = []
+    failure: BadInput | None = None
+    waiting = list(groups)
+    while waiting:
+        kind, documents, asked = waiting.pop(0)
+        own = _only_for(kind, args, alone=len(groups) == 1)
+        try:
+            parts.append((kind, _read(argparse.Namespace(**{**vars(own), "source": kind, "documents": documents}), config)))
+        except BadInput as error:
+            if asked or (len(groups) == 1 and len(documents) == 1):
+                raise
+            if len(documents) > 1 and kind == "openapi":
+                waiting[:0] = [(kind, [each], False) for each in documents]
+                continue
+            failure = failure or error
+            unused.append(_unused(", ".join(map(shown, documents)), error))
+    if not parts:
+        assert failure is not None
+        raise failure
+    whole = merged([part for _, part in parts], name=args.name)
+    if args.template and not whole.spec.databases:
+        refuse_others(args, *kinds)
+    used = list(dict.fromkeys(kind for kind, _ in parts))
+    return Sourced(
+        source=used[0] if len(used) == 1 else "several", spec=msgspec.structs.replace(whole.spec, tool_list=args.tool_list),
+        findings=(*unused, *whole.findings), seen=whole.seen, shown=", ".join(shown(each) for _, documents, _ in groups for each in documents),
+    )  # fmt: skip
+
+
+def _groups(args: argparse.Namespace, found: "tuple[Found, ...]") -> list[tuple[Kind, list[str], bool]]:
+    """What is compiled together, and whether an option named it: each database and template by itself, of every other kind all that there is."""
+    groups: list[tuple[Kind, list[str], bool]] = []
+    for kind in KINDS:
+        asked: list[str] = getattr(args, kind)
+        documents = list(dict.fromkeys([*asked, *(each.given for each in found if each.kind == kind)]))
+        apart = kind in ("database", "template", "har")
+        groups += [(kind, [each], each in asked) for each in documents] if apart else [(kind, documents, bool(asked))] if documents else []
+    return groups
+
+
+def _only_for(kind: Kind, args: argparse.Namespace, *, alone: bool) -> argparse.Namespace:
+    """The options without those that mean nothing for this kind, and without a name that is for all of them together."""
+    if alone:
+        return args
+    parser = argparse.ArgumentParser()
+    options(parser)
+    fitting = {kind, *([_DATABASE_TEMPLATE] if kind == "template" else ())}
+    others = {option: parser.get_default(option) for option, fits in _FITS.items() if option == "name" or not fitting & set(fits)}
+    return argparse.Namespace(**{**vars(args), **others})
+
+
+def _unused(shown: str, error: BadInput) -> "Finding":
+    from bmm.sources import Finding
+
+    message = f"nothing here is made of {shown}: {error.user_message.rstrip('.')}"
+    return Finding(level="error", pointer="", message=message, fix="correct it and say it all again, or build without it")
+
+
+def _read(args: argparse.Namespace, config: Config) -> "Compiled":
+    from bmm.sources import UnusableDocument
+
+    try:
+        return _FROM[args.source](args, config)
+    except UnusableDocument as error:
+        tell(error.findings, as_json=args.json)
+        raise

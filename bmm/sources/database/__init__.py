@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from bmm.errors import BadInput
+from bmm.sources.credentials import Credentials
 from bmm.sources.database.catalog import Catalog, Prepared, Table
 from bmm.sources.database.dialect import columns_query, names_of, place, quoted, tables_query
 from bmm.sources.database.options import Options, Place, place_of
@@ -38,7 +39,7 @@ _NAME = "main"
 def compile_database(url: str, *, options: Options | None = None) -> Compiled:
     """The spec of a database: `postgresql://user:password@host:port/database`, `mysql://…`, or a SQLite file.
 
-    The password is used for reading the catalogue and goes nowhere else; the spec names a secret for it.
+    The password is used for reading the catalogue and goes into no spec and no finding; the spec names a secret for it, whose value it may become.
 
     Raises:
         BadInput: the database cannot be asked, or an option does not fit it.
@@ -68,9 +69,11 @@ def compile_database(url: str, *, options: Options | None = None) -> Compiled:
     )
     try:
         # A file is put in by `bmm deploy`; until then its place is taken by a path, which the check would refuse.
-        return Compiled(spec=spec if where.kind == "sqlite" else decode_spec(encode_spec(spec)), findings=remarks.all())
+        whole = spec if where.kind == "sqlite" else decode_spec(encode_spec(spec))
     except SpecError as error:
         raise BadInput(f"The tools that were made contradict each other: {error.message}", pointer=error.pointer) from error
+    seen = Credentials({PASSWORD: where.password}) if where.password and where.kind != "sqlite" else Credentials()
+    return Compiled(spec=whole, findings=remarks.all(), seen=seen)
 
 
 async def _read(where: Place, options: Options, statements: dict[str, Statement]) -> tuple[Catalog, dict[str, Prepared]]:

@@ -61,7 +61,7 @@ async def read(place: Place, options: Options, queries: dict[str, Statement]) ->
         raise BadInput("The URL names no database; end it with /NAME, or give --schema NAME")
     schemas = options.schemas or (place.database,)
     connection = _Connection(
-        host=place.host, port=place.port, user=place.user, password=place.password, db=place.database, charset="utf8mb4",
+        host=place.dialled, port=place.port, user=place.user, password=place.password, db=place.database, charset="utf8mb4",
         ssl=trust_of(place, options) if place.tls else None, connect_timeout=_SECONDS, autocommit=None,
     )  # fmt: skip
     try:

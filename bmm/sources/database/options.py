@@ -13,6 +13,11 @@ SENSIBLE_TABLES = 20
 _KINDS: dict[str, DatabaseKind] = {
     "postgresql": "postgresql", "postgres": "postgresql", "mysql": "mysql", "mariadb": "mysql", "sqlite": "sqlite",
 }  # fmt: skip
+_ELSEWHERE = frozenset(
+    ("host", "hostaddr", "port", "user", "password", "dbname", "passfile", "service", "servicefile", "options", "sslcert", "sslkey", "sslpassword",
+     "unix_socket", "socket", "init_command", "local_infile", "allow_local_infile", "allowloadlocalinfile", "read_default_file")
+)  # fmt: skip
+"""What drivers take from a URL's query, and which would lead to another place, another user or a file than the URL says."""
 _PORTS = {"postgresql": 5432, "mysql": 3306, "sqlite": 0}
 
 
@@ -30,10 +35,12 @@ class Options(Struct, frozen=True, kw_only=True):
     trust: str = ""
     password: str = ""
     """For a URL without one, so that it needs not stand in the history of a shell."""
+    address: str = ""
+    """What the name in the URL leads to, where that was judged before; nothing else is dialled."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
-    """Where a database is, and as whom to ask it; `host` is dialled, `name` is what the spec says. A SQLite file has only its `path`."""
+    """Where a database is, and as whom to ask it; `name` is what the spec says. A SQLite file has only its `path`."""
 
     kind: DatabaseKind
     host: str = ""
@@ -44,6 +51,11 @@ class Place(Struct, frozen=True, kw_only=True):
     password: str = ""
     tls: bool = True
     path: Path = Path()
+    address: str = ""
+
+    @property
+    def dialled(self) -> str:
+        return self.address or self.host
 
 
 def place_of(url: str, options: Options) -> Place:
@@ -69,7 +81,11 @@ def place_of(url: str, options: Options) -> Place:
         raise BadInput("The URL of the database has a port that is no number, or a character that must be percent-encoded") from None
     if not host or not parts.username:
         raise BadInput(f"The URL needs a user and a host, such as {kind}://reader@db.example.com/shop")
-    asked = parse_qs(parts.query)
+    asked = {key.lower(): values for key, values in parse_qs(parts.query, keep_blank_values=True).items()}
+    if elsewhere := sorted(_ELSEWHERE & set(asked)):
+        raise BadInput(f"The URL of the database has `{elsewhere[0]}` in its query, which is not read there; take it out")
+    if parts.fragment:
+        raise BadInput("The URL of the database has a # that must be percent-encoded (%23)")
     off = any(asked.get(name, [""])[-1].lower() in ("disable", "disabled", "false") for name in ("sslmode", "ssl", "ssl-mode"))
     name = (options.known_as or host).lower()
     if not re.fullmatch(HOST_NAME, name) or name.rsplit(".", 1)[-1].isdigit():
@@ -79,5 +95,5 @@ def place_of(url: str, options: Options) -> Place:
     unnamed = user if kind == "postgresql" else next(iter(options.schemas), "")
     return Place(
         kind=kind, host=host, name=name, port=port, database=unquote(parts.path.removeprefix("/")) or unnamed, user=user,
-        password=unquote(parts.password or "") or options.password, tls=options.tls and not off,
+        password=unquote(parts.password or "") or options.password, tls=options.tls and not off, address=options.address,
     )  # fmt: skip

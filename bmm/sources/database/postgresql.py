@@ -63,7 +63,7 @@ async def read(place: Place, options: Options, queries: dict[str, Statement]) ->
     trust: ssl.SSLContext | bool = trust_of(place, options) if place.tls else False
     try:
         connection = await asyncpg.connect(
-            host=place.host, port=place.port, user=place.user, password=place.password, database=place.database, ssl=trust,
+            host=place.dialled, port=place.port, user=place.user, password=place.password, database=place.database, ssl=trust,
             timeout=_SECONDS, command_timeout=_SECONDS, statement_cache_size=0,
         )  # fmt: skip
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:

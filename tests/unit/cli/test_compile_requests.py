@@ -123,14 +123,17 @@ def test_a_source_of_bmm_new_keeps_what_it_saw_apart_from_the_spec() -> None:
     assert made.shown == "curl https://x.test/orders/42, curl https://x.test/orders"
     assert KEY not in repr(made)
     assert sources.sourced(parsed(), Config()) is None
-    with pytest.raises(BadInput, match="--database and --template are two servers"):
+    both = sources.sourced(parsed("--template", "weather", "--curl", COMMAND), Config())
+    assert both is not None
+    assert (both.source, both.spec.tools[0].name, dict(both.seen)) == ("several", "get_order", {"X_TOKEN": KEY})
+    with pytest.raises(BadInput, match=r"x\.db"):
         sources.sourced(parsed("--template", "weather", "--database", "x.db"), Config())
 
 
 def test_what_a_prompt_holds_is_a_source_too() -> None:
-    found = found_in(f"Tools for {COMMAND} and\n{COMMAND.replace('42', '43')}\nplease; also https://x.test/openapi.json")
-    made = sources.from_text(parsed(), Config(), found)
+    found = found_in(f"Tools for {COMMAND} and\n{COMMAND.replace('42', '43')}\nplease; also https://127.0.0.1:9/openapi.json")
+    made = sources.sourced(parsed(), Config(), found)
     assert made is not None
     assert (made.source, len(made.spec.tools)) == ("curl", 1)
+    assert made.findings[0].message.startswith("nothing here is made of https://127.0.0.1:9/openapi.json: ")
     assert made.spec.tools[0].input_schema["properties"]["order_id"]["examples"] == [42, 43]
-    assert sources.from_text(parsed(), Config(), ()) is None

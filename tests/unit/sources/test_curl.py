@@ -13,8 +13,8 @@ import pytest
 
 from bmm.errors import BadInput
 from bmm.sources.curl import compile_curl
+from bmm.sources.finding import Compiled
 from bmm.sources.openapi.options import Options
-from bmm.sources.recorded import Recorded
 from runner.contract import BasicCredential, BearerCredential, HttpTool, KeyCredential, Parameter
 from runner.tools.request import build_request
 from tests.waiting import at_best, processor_seconds
@@ -30,7 +30,7 @@ curl 'https://app.shop.test/api/v2/orders/7f9c2ba4-e88f-4dc1-9e44-ab0a1b2c3d4e/n
   --data-raw $'{"text":"it\'s caf\u00e9","pinned":false,"tags":["a"]}'"""
 
 
-def made(*commands: str, **options: Any) -> Recorded:
+def made(*commands: str, **options: Any) -> Compiled:
     return compile_curl(list(commands), options=Options(**options))
 
 
@@ -234,7 +234,7 @@ def test_basic_sign_in_becomes_two_secrets_and_a_key_without_password_one() -> N
     assert _auth(made(f"curl -H 'Authorization: {header}' https://api.stripe.test/v1/charges")) == _auth(found)
 
 
-def _auth(found: Recorded) -> object:
+def _auth(found: Compiled) -> object:
     (tool,) = found.spec.tools
     assert isinstance(tool, HttpTool)
     return tool.auth

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from bmm.errors import BadInput
+from bmm.sources.finding import Compiled
 from bmm.sources.har import compile_har
 from bmm.sources.openapi.options import Options
-from bmm.sources.recorded import Recorded
 from runner.contract import HttpTool, KeyCredential, Paging
 from runner.tools.request import build_request
 
@@ -27,7 +27,7 @@ def entry(method: str, url: str, answer: Any = None, *, status: int = 200, mime:
     return {"request": request, "response": {"status": status, "headers": more.pop("answered", []), "content": content}, **more}
 
 
-def made(*entries: dict[str, Any], hosts: tuple[str, ...] = (), **options: Any) -> Recorded:
+def made(*entries: dict[str, Any], hosts: tuple[str, ...] = (), **options: Any) -> Compiled:
     data = json.dumps({"log": {"version": "1.2", "creator": {}, "entries": list(entries)}}).encode()
     return compile_har(data, options=Options(**options), hosts=hosts)
 

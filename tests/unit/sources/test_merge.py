@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 
 from bmm.errors import BadInput
+from bmm.sources.credentials import Credentials
+from bmm.sources.curl import compile_curl
 from bmm.sources.finding import Compiled
 from bmm.sources.merge import merged
-from runner.contract import AllowedHost, HttpTool, KeyCredential, check_spec
+from runner.contract import AllowedHost, Database, HttpTool, KeyCredential, SecretNeed, ServerSpec, SqlTool, check_spec
 from tests.unit.sources.documents import Json, compiled, document
 
 
@@ -58,3 +60,31 @@ def test_too_many_tools_together_are_refused() -> None:
     many = [compiled(document({f"/p{n}": {"get": {}} for n in range(600)}, info={"title": title})) for title in ("A", "B")]
     with pytest.raises(BadInput, match="1,200 tools"):
         merged(many)
+
+
+def a_database(name: str, user: str = "reader", host: str = "db.test") -> Compiled:
+    tool = SqlTool(name="get_row", description="A row.", input_schema={"type": "object"}, database="main", query="SELECT 1")
+    entry = Database(name="main", kind="postgresql", host=host, database=name, user=user, password="DB_PASSWORD")
+    need = SecretNeed(key="DB_PASSWORD", hint=f"The password of {user} at {host}")
+    spec = ServerSpec(name=name, tools=(tool,), hosts=(AllowedHost(name=host, port=5432, protocol="postgresql"),), databases=(entry,), secrets=(need,))
+    return Compiled(spec=spec, seen=Credentials({"DB_PASSWORD": f"of {user}"}))
+
+
+def test_databases_documents_and_requests_are_one_server() -> None:
+    command = compile_curl("curl https://api.test/users -H 'X-Api-Key: k3y-9f8e7d6c5b4a'")
+    found = merged([an_api("Pets", "list"), a_database("shop"), a_database("old", "admin"), a_database("new"), command])
+    assert [tool.name for tool in found.spec.tools] == ["list", "shop_get_row", "old_get_row", "new_get_row", "list_users"]
+    assert [(each.name, each.database, each.password) for each in found.spec.databases] == [
+        ("main", "shop", "DB_PASSWORD"), ("old_main", "old", "OLD_DB_PASSWORD"), ("new_main", "new", "DB_PASSWORD"),
+    ]  # fmt: skip
+    assert [tool.database for tool in found.spec.tools if isinstance(tool, SqlTool)] == ["main", "old_main", "new_main"]
+    assert {key: value for key, value in found.seen.items() if "DB" in key} == {"DB_PASSWORD": "of reader", "OLD_DB_PASSWORD": "of admin"}
+    assert "k3y-9f8e7d6c5b4a" in found.seen.values()
+    assert "k3y" not in repr(found)
+    check_spec(found.spec)
+
+
+def test_one_place_in_two_protocols_is_no_server() -> None:
+    http = an_api("Odd", "list", servers=[{"url": "https://db.test:5432"}])
+    with pytest.raises(BadInput, match=r"db\.test:5432 is asked in two protocols"):
+        merged([http, a_database("shop")])
