@@ -4,6 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import msgspec
@@ -42,6 +43,8 @@ from bmm.vault import Vault
 
 _SWEEP_SECONDS = 3600.0
 _REMIND_SECONDS = 60.0
+_KEPT = timedelta(days=1)
+"""What was given for a draft and may hold credentials."""
 
 
 class Appliance:
@@ -68,7 +71,7 @@ class Appliance:
         self.reconciler = Reconciler(self.store, podman, launcher, Addresses(Sockets(config.run)), materials, self.collector, self._tend)
         pipeline = Pipeline(config, self.store, launcher, materials, self.reconciler)
         model = Model(config, inspect=refuse_credentials)
-        drafting = Drafting(config, self.store, model, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
+        drafting = Drafting(config, self.store, self.vault, model, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
         self.queue = Queue(config.data / "huey.db", pipeline.run_build, drafting.run_draft)
 
     def start(self) -> None:
@@ -137,7 +140,7 @@ class Appliance:
         start_companions(self.config)
         if time.monotonic() - self._swept > _SWEEP_SECONDS:
             now = ids.now()
-            self.store.apply(*oauth_rows.forget_expired(now), *people.forget_expired(now))
+            self.store.apply(*oauth_rows.forget_expired(now), *people.forget_expired(now), draft_rows.forget_kept(now - _KEPT))
             self._swept = time.monotonic()
 
     def _jwks(self) -> bytes:

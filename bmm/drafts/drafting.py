@@ -16,11 +16,13 @@ import msgspec
 from bmm import ids
 from bmm.builds.check import findings_of, read_spec
 from bmm.config import Config
-from bmm.core.draft import REPAIRABLE, Draft, Round, repairs_left
+from bmm.core.curation import curated
+from bmm.core.draft import REPAIRABLE, Draft, Round, RoundKind, repairs_left
 from bmm.core.finding import Finding, blocks
+from bmm.drafts.bounds import bound_of, left_out
 from bmm.drafts.errors import INTERRUPTED, UNREPAIRED, DraftFailed, SecretInPrompt, SecretInSpec
 from bmm.drafts.request import as_json, has_model, in_short, text_of
-from bmm.drafts.sources import compile_found, find_source
+from bmm.drafts.sources import compile_sources, keep_seen, kept
 from bmm.errors import BadInput, BmmError
 from bmm.llm import ask
 from bmm.llm.ask import Answer, Ask
@@ -30,7 +32,8 @@ from bmm.llm.current import is_kept
 from bmm.llm.errors import ModelError
 from bmm.store import drafts
 from bmm.store.db import Stale, Statement, Store, one, run
-from runner.contract import decode_spec
+from bmm.vault import Vault
+from runner.contract import ServerSpec, decode_spec
 
 log = logging.getLogger("bmm.drafts")
 LEASE = timedelta(minutes=10)
@@ -42,8 +45,8 @@ _LONGEST_WAIT = 3600.0
 class Drafting:
     """The handles a draft needs. `later` wakes a worker for a draft after so many seconds."""
 
-    def __init__(self, config: Config, store: Store, model: Model, later: Callable[[str, float], None]) -> None:
-        self._config, self._store, self._model, self._later = config, store, model, later
+    def __init__(self, config: Config, store: Store, vault: Vault, model: Model, later: Callable[[str, float], None]) -> None:
+        self._config, self._store, self._vault, self._model, self._later = config, store, vault, model, later
 
     def run_draft(self, draft_id: str) -> None:
         """Bring a draft to its end, from wherever it stands. Somebody else's draft is left alone."""
@@ -67,8 +70,8 @@ class Drafting:
 
     def _run(self, draft: Draft) -> None:
         if not self._store.all(drafts.rounds(draft.id)):
-            draft = self._read_source(draft)
-            if not self._may_ask(draft):
+            draft = self._read_source(draft) if draft.base is None else draft
+            if not self._store.all(drafts.rounds(draft.id)):
                 return self._ready(draft, draft.base or "", findings_of(decode_spec(draft.base or ""), self._config))
         while True:
             round_ = self._store.all(drafts.rounds(draft.id))[-1]
@@ -81,18 +84,19 @@ class Drafting:
                 return None
 
     def _read_source(self, draft: Draft) -> Draft:
-        """The prompt names a description: it comes first, and the model may then curate what it gave."""
-        found = find_source(draft.prompt)
-        assert found is not None
-        self._tell(draft, "source", f"reading {found.shown}")
-        spec, findings = compile_found(found, draft.prompt, self._config, lambda line: self._tell(draft, "source", line))
-        base = text_of(spec)
-        statements = [drafts.based_on(draft.id, base, found.kind)]
-        statements += [self._telling(draft, "source", str(each), level="warning") for each in findings if each.level != "note"]
-        if self._may_ask(draft):
-            statements.append(drafts.plan(Round(draft_id=draft.id, number=1, kind="curate", said=draft.prompt, subject=base)))
-        self._store.apply(*statements, self._telling(draft, "source", in_short(spec)))
-        return msgspec.structs.replace(draft, base=base, source=found.kind)
+        """The wish names sources: they come first, and the model may then curate what they gave."""
+        sources = kept(self._store, draft, self._vault)
+        read = compile_sources(sources, self._config, lambda line: self._tell(draft, "source", line))
+        base, told = text_of(read.spec), as_json([each for each in read.findings if each.level != "note"])
+        statements = [drafts.based_on(draft.id, base, read.source, told), drafts.drop_kept(draft.id, "given")]
+        statements += [self._telling(draft, "source", str(each), level="warning") for each in read.findings if each.level != "note"]
+        if read.seen:
+            statements.append(keep_seen(draft.id, read.seen, self._vault, ids.now()))
+        if self._may_ask(draft) and draft.prompt:
+            kind: RoundKind = "iterate" if sources.beyond else "curate"
+            statements.append(drafts.plan(Round(draft_id=draft.id, number=1, kind=kind, said=draft.prompt, subject=base)))
+        self._store.apply(*statements, self._telling(draft, "source", in_short(read.spec)))
+        return msgspec.structs.replace(draft, base=base, source=read.source, findings=told)
 
     def _may_ask(self, draft: Draft) -> bool:
         return draft.ask_model and has_model(self._config)
@@ -150,11 +154,11 @@ class Drafting:
 
     def _judge(self, draft: Draft, round_: Round) -> bool:
         """What to do with an answer; False where the draft has come to its end."""
-        problems, findings = self._problems(round_)
-        if not problems:
-            self._ready(draft, round_.document or "", findings)
-            return False
         rounds = self._store.all(drafts.rounds(draft.id))
+        suggestion, problems, findings = self._problems(round_, bound_of(draft, rounds))
+        if not problems:
+            self._ready(draft, suggestion, [*findings, *left_out(rounds)])
+            return False
         if round_.error_code is not None and round_.error_code not in REPAIRABLE:
             raise DraftFailed(round_.error or "", code=round_.error_code, then=f"`bmm new --again {draft.id}` asks again, which is paid again")
         if repairs_left(rounds) <= 0:
@@ -169,15 +173,22 @@ class Drafting:
         )
         return True
 
-    def _problems(self, round_: Round) -> tuple[list[str], list[Finding]]:
-        """What keeps an answer from being confirmed, a line each; and everything the checks say."""
+    def _problems(self, round_: Round, bound: ServerSpec | None) -> tuple[str, list[str], list[Finding]]:
+        """What an answer suggests; what keeps it from being confirmed, a line each; and everything the checks say. `bound` is what it may only curate."""
         if round_.error_code is not None:
-            return [" ".join((round_.error or round_.error_code).split())], []
+            return "", [" ".join((round_.error or round_.error_code).split())], []
+        kept: tuple[Finding, ...] = ()
         try:
-            findings = findings_of(read_spec(round_.document or ""), self._config)
+            spec = read_spec(round_.document or "")
+            if bound is not None:
+                within = curated(bound, spec)
+                if within.wrong:
+                    return "", [str(each) for each in within.wrong], list(within.wrong)
+                spec, kept = read_spec(text_of(within.spec)), within.kept
+            findings = findings_of(spec, self._config)
         except BadInput as error:
-            return [f"{error.pointer or '/'}: {error.user_message}"], []
-        return [str(each) for each in blocks(findings)], findings
+            return "", [f"{error.pointer or '/'}: {error.user_message}"], []
+        return text_of(spec), [str(each) for each in blocks(findings)], [*findings, *kept]
 
     def _give_up(self, draft_id: str, code: str, sentence: str, *, then: str = "", findings: Sequence[Finding] = ()) -> None:
         """The end without an answer of use. What a source gave is suggested as it is: it is worth something without the model."""
@@ -198,8 +209,10 @@ class Drafting:
 
     def _ready(self, draft: Draft, suggestion: str, findings: Sequence[Finding]) -> None:
         spec = decode_spec(suggestion)
+        # What was said of the sources when they were read holds whatever came of them.
+        before = [each for each in msgspec.json.decode(draft.findings, type=list[Finding]) if each.id.startswith("source.")]
         self._store.apply(
-            drafts.finish_ready(draft.id, suggestion=text_of(spec), findings=as_json(findings), now=ids.now()),
+            drafts.finish_ready(draft.id, suggestion=text_of(spec), findings=as_json([*before, *findings]), now=ids.now()),
             self._telling(draft, "plan", in_short(spec)),
         )
 

@@ -13,13 +13,14 @@ from bmm.core.draft import REPAIRABLE, Draft, DraftStatus, Round, RoundKind, Wis
 from bmm.core.finding import Finding, blocks
 from bmm.core.slug import check_slug
 from bmm.drafts.errors import UNREPAIRED, NoDraft, SecretInPrompt
-from bmm.drafts.sources import find_source
+from bmm.drafts.sources import keep, sources_of
 from bmm.errors import BadInput, Conflict, NotFound
 from bmm.llm.errors import ModelKeyMissing
 from bmm.servers.lifecycle import find, live_spec
 from bmm.sources.detect import suggestions
 from bmm.store import audit, builds, drafts
 from bmm.store.db import Statement, Store
+from bmm.vault import Vault
 from runner.contract import ServerSpec, encode_spec
 
 
@@ -38,25 +39,26 @@ def has_model(config: Config) -> bool:
     return bool(config.model_key) or config.model_base_url != MODEL_SERVICE
 
 
-def request_draft(store: Store, config: Config, *, organisation_id: str, wish: Wish, actor: str, now: datetime) -> Draft:
+def request_draft(store: Store, config: Config, vault: Vault, *, organisation_id: str, wish: Wish, actor: str, now: datetime) -> Draft:
     """Store a draft: ready at once where no model has a part in it, else queued; the caller then wakes a worker.
 
     Raises:
-        SecretInPrompt: the prompt holds a credential.
+        SecretInPrompt: the prompt holds a credential outside of the sources that it names.
         ModelKeyMissing: only a model could make it; says what works without one.
         BadInput: neither prompt nor spec, an unusable spec or slug, or a source that cannot be read here.
         NotFound, Conflict: `iterate` without a live server.
     """
-    refuse_credentials(wish.prompt)
-    prompt = wish.prompt.strip()
+    named, prompt = sources_of(wish) if _may_name(wish) else (None, wish.prompt)
+    refuse_credentials(prompt)
+    prompt = prompt.strip()
     if wish.slug is not None:
         check_slug(wish.slug)
     may_ask = wish.model and has_model(config)
     base, version = _base(store, config, organisation_id, wish)
-    kind: RoundKind | None = "iterate" if wish.iterate else "curate" if base else "draft"
-    if kind == "draft" and find_source(prompt) is not None:
-        kind = None  # the job reads the source first
-    elif kind == "curate" and not (prompt and may_ask):
+    kind: RoundKind | None = "iterate" if wish.iterate or (base and wish.beyond) else "curate" if base else "draft"
+    if named is not None and named.given:
+        kind = None  # the job reads the sources first
+    elif base is not None and not wish.iterate and not (prompt and may_ask):
         kind = None
     elif not prompt and wish.iterate:
         raise NoDraft("Say what should change")
@@ -73,9 +75,11 @@ def request_draft(store: Store, config: Config, *, organisation_id: str, wish: W
     )  # fmt: skip
     statements = [
         drafts.insert(draft, created_by=actor),
-        drafts.tell(draft.id, "queued", prompt.splitlines()[0][:200] if prompt else f"from {wish.source}", now=now),
+        drafts.tell(draft.id, "queued", prompt.splitlines()[0][:200] if prompt else f"from {'a database' if wish.database else wish.source}", now=now),
         audit.wrote(actor=actor, action="draft.request", target=draft.id, now=now, organisation_id=organisation_id, detail={"source": wish.source}),
     ]
+    if named is not None and named.given:
+        statements.append(keep(draft.id, named, vault, now))
     if kind is not None:
         statements.append(drafts.plan(Round(draft_id=draft.id, number=1, kind=kind, said=prompt, subject=draft.base)))
     elif base is not None:
@@ -149,6 +153,19 @@ def in_short(spec: ServerSpec) -> str:
     counted = (("tool", spec.tools), ("host", spec.hosts), ("secret", spec.secrets), ("database", spec.databases))
     words = [f"{len(each)} {word}{'s' if len(each) != 1 else ''}" for word, each in counted if each or word != "database"]
     return f"{spec.name}: {', '.join(words)}"
+
+
+def _may_name(wish: Wish) -> bool:
+    """Whether the prompt's sources are to be read here: not those of a spec, which were read already, nor beside a server's own.
+
+    Raises:
+        BadInput: a database for what takes none.
+    """
+    if not wish.iterate and not bytes(wish.spec):
+        return True
+    if wish.database is not None:
+        raise BadInput("`database` makes a new server; send it without `spec` and `iterate`")
+    return False
 
 
 def _base(store: Store, config: Config, organisation_id: str, wish: Wish) -> tuple[ServerSpec | None, int | None]:

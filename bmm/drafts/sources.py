@@ -1,50 +1,201 @@
-"""A description that a prompt names, read before any model is asked: a document is fetched, curl commands are parsed."""
+"""What a wish names besides words: documents, databases and curl commands. They are read before any model is asked, and become one spec.
+
+What was given may hold credentials. It is kept sealed until it has been read, and afterwards only the values that the server will need as secrets.
+"""
 
 from collections.abc import Callable
+from datetime import datetime
+from urllib.parse import unquote
+
+import msgspec
+from msgspec import Struct
 
 from bmm.config import Config
+from bmm.core.draft import DatabaseWish, Draft, Source, Wish
 from bmm.core.finding import Finding, Level
-from bmm.drafts.errors import NoDraft
+from bmm.drafts.databases import read_database, where_of
+from bmm.drafts.errors import NoDraft, SecretInPrompt
 from bmm.egress.classify import refusal
 from bmm.egress.dial import own_addresses
-from bmm.sources import Compiled, compile_openapi
+from bmm.errors import BadInput
+from bmm.sources import Compiled
+from bmm.sources.credentials import Credentials
 from bmm.sources.curl import compile_curl
-from bmm.sources.detect import Found, found_in
+from bmm.sources.detect import Found, Kind, found_in, shown, without
+from bmm.sources.documents import compile_documents
 from bmm.sources.fetch import Reach, fetch
+from bmm.sources.finding import Finding as Remark
 from bmm.sources.finding import Level as Severity
+from bmm.sources.merge import merged
 from bmm.sources.openapi.options import SENSIBLE_TOOLS, Options
+from bmm.store import drafts
+from bmm.store.db import Statement, Store
+from bmm.vault import Vault
 from runner.contract import ServerSpec
 
+MOST_SOURCES = 8
+"""Documents and databases of one draft; each may take half a minute to be read."""
+_SHORTEST = 8
+"""Characters of a password that are looked for in the rest of a prompt; a shorter one is a word."""
 _LEVELS: dict[Severity, Level] = {"error": "ask", "warning": "note", "note": "note"}
 
 
-def find_source(prompt: str) -> Found | None:
-    """The first description in a prompt.
+class Given(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One source as it stood there. `text` may hold credentials, as may `database`, its options; `shown` has none."""
+
+    kind: Kind
+    text: str
+    shown: str
+    database: DatabaseWish | None = None
+
+    def __repr__(self) -> str:
+        return f"Given({self.kind}, {self.shown})"
+
+
+class Sources(Struct, frozen=True, kw_only=True):
+    """All that one wish names. `beyond`: the model may then add to what they give."""
+
+    given: tuple[Given, ...]
+    beyond: bool = False
+
+
+class Read(Struct, frozen=True, kw_only=True):
+    """What became of them: one spec, what is to be said, and values for its secrets."""
+
+    source: Source
+    spec: ServerSpec
+    findings: tuple[Finding, ...]
+    seen: Credentials
+
+
+def sources_of(wish: Wish) -> tuple[Sources, str]:
+    """What a wish names, and its prompt with no more of it than may be shown.
 
     Raises:
-        NoDraft: it is a database, whose password a prompt cannot hold.
+        BadInput: a database that cannot be read here, or too many of all.
+        SecretInPrompt: the password of a database stands in the prompt once more.
     """
-    found = next(iter(found_in(prompt)), None)
-    if found is not None and found.kind == "database":
-        raise NoDraft(f"Connect the database from the command line: `bmm new --database {found.shown}`, with its password in PGPASSWORD or MYSQL_PWD")
-    return found
+    found = found_in(wish.prompt)
+    given = [_given(each) for each in found]
+    if wish.database is not None:
+        given.insert(0, Given(kind="database", text=wish.database.url, shown=shown(wish.database.url), database=wish.database))
+    given = list({(each.kind, each.text): each for each in given}.values())
+    prompt = without(wish.prompt, found)
+    for each in given:
+        password = where_of(_database(each)).password if each.kind == "database" else ""
+        _refuse_again(password, prompt)
+    if (count := sum(each.kind != "curl" for each in given)) > MOST_SOURCES:
+        raise NoDraft(f"The prompt names {count} documents and databases; at most {MOST_SOURCES} can be read for one server")
+    return Sources(given=tuple(given), beyond=wish.beyond), prompt
 
 
-def compile_found(found: Found, prompt: str, config: Config, say: Callable[[str], None]) -> tuple[ServerSpec, list[Finding]]:
-    """The spec of what `find_source` found; of curl commands all that the prompt holds.
+def keep(draft_id: str, sources: Sources, vault: Vault, now: datetime) -> Statement:
+    """Seal what was given until the draft's job has read it."""
+    return drafts.keep(draft_id, "given", vault.seal(msgspec.json.encode(sources), _context(draft_id, "given")), now=now)
+
+
+def keep_seen(draft_id: str, seen: Credentials, vault: Vault, now: datetime) -> Statement:
+    """Seal the values of credentials that stood in what was given, until they become the server's."""
+    return drafts.keep(draft_id, "seen", vault.seal(msgspec.json.encode(dict(seen)), _context(draft_id, "seen")), now=now)
+
+
+def kept(store: Store, draft: Draft, vault: Vault) -> Sources:
+    """What was given.
 
     Raises:
-        BadInput: it cannot be fetched or read.
+        NoDraft: it held what the prompt does not, and was forgotten meanwhile.
     """
+    if (row := store.one(drafts.kept(draft.id, "given"))) is not None:
+        return msgspec.json.decode(vault.open(row.sealed, _context(draft.id, "given")), type=Sources)
+    given = tuple(_given(each) for each in found_in(draft.prompt))
+    if not given or any(each.kind == "database" for each in given):
+        raise NoDraft("What was given for this draft was forgotten after a day, because it held credentials; say it again with `bmm new`")
+    return Sources(given=given)
+
+
+def seen_of(store: Store, draft_id: str, vault: Vault) -> Credentials:
+    """Values that stood in what was given, by the secret that they are for."""
+    row = store.one(drafts.kept(draft_id, "seen"))
+    return Credentials(msgspec.json.decode(vault.open(row.sealed, _context(draft_id, "seen")), type=dict[str, str]) if row else {})
+
+
+def compile_sources(sources: Sources, config: Config, say: Callable[[str], None]) -> Read:
+    """One spec of all that can be used; a finding names each source that could not, and why. `say` hears what is being read.
+
+    Raises:
+        BadInput: none can be used, or together they are too much.
+    """
+    parts: list[tuple[Kind, Compiled]] = []
+    unused: list[Finding] = []
+    failure: BadInput | None = None
+    waiting = _together(sources.given)
+    while waiting:
+        kind, given = waiting.pop(0)
+        names = ", ".join(each.shown for each in given)
+        say(f"reading {names}")
+        try:
+            parts.append((kind, _compiled(kind, given, config, lambda line: say(_hidden(line, sources.given)))))
+        except BadInput as error:
+            if kind == "openapi" and len(given) > 1:
+                waiting[:0] = [(kind, (each,)) for each in given]  # which of them it is
+                continue
+            failure = failure or error
+            why = _hidden(error.user_message, given).rstrip(".")
+            fix = "Correct it and say it all again, or build without it"
+            unused.append(Finding(level="ask", id="source.unused", message=f"Nothing here is made of {names}: {why}.", fix=fix))
+    if not parts:
+        assert failure is not None
+        failure.user_message = _hidden(failure.user_message, sources.given)
+        raise failure
+    whole = merged([part for _, part in parts])
+    kinds = list(dict.fromkeys(kind for kind, _ in parts))
+    findings = (*unused, *(_said(each) for each in whole.findings))
+    return Read(source=kinds[0] if len(kinds) == 1 else "several", spec=whole.spec, findings=findings, seen=whole.seen)
+
+
+def _given(found: Found) -> Given:
+    return Given(kind=found.kind, text=found.given, shown=found.shown)
+
+
+def _database(given: Given) -> DatabaseWish:
+    return given.database or DatabaseWish(url=given.text)
+
+
+def _refuse_again(password: str, prompt: str) -> None:
+    if len(password) < _SHORTEST:
+        return
+    for number, line in enumerate(prompt.splitlines(), 1):
+        if password in line or password in unquote(line):
+            raise SecretInPrompt([Finding(level="block", id="secret.in_prompt", line=number, message=f"Line {number} holds the password of a database.")])
+
+
+def _together(given: tuple[Given, ...]) -> list[tuple[Kind, tuple[Given, ...]]]:
+    """Each database by itself; documents share the number of tools, and curl commands tell more together."""
+    alike = {kind: tuple(each for each in given if each.kind == kind) for kind in ("curl", "openapi")}
+    return list(dict.fromkeys((each.kind, alike.get(each.kind, (each,))) for each in given))
+
+
+def _compiled(kind: Kind, given: tuple[Given, ...], config: Config, say: Callable[[str], None]) -> Compiled:
+    if kind == "curl":
+        return compile_curl([each.text for each in given])
+    if kind == "database":
+        return read_database(_database(given[0]), config)
     options = Options(max_tools=SENSIBLE_TOOLS)
-    if found.kind == "curl":
-        recorded = compile_curl([each.given for each in found_in(prompt) if each.kind == "curl"])
-        compiled = Compiled(spec=recorded.spec, findings=recorded.findings)
-    else:
-        own = own_addresses()
-        reach = Reach(refusal=lambda address: refusal(address, own), exceptions=config.egress_exceptions, allow_private=False)
-        data, location = fetch(found.given, limit=options.max_bytes, say=say, reach=reach)
-        compiled = compile_openapi(data, location=location, options=options)
-    return compiled.spec, [
-        Finding(level=_LEVELS[each.level], id="source.remark", place=each.pointer, message=each.message, fix=each.fix) for each in compiled.findings
-    ]
+    own = own_addresses()
+    reach = Reach(refusal=lambda address: refusal(address, own), exceptions=config.egress_exceptions, allow_private=False)
+    return compile_documents([fetch(each.text, limit=options.max_bytes, say=say, reach=reach) for each in given], options=options)
+
+
+def _hidden(text: str, given: tuple[Given, ...]) -> str:
+    """A sentence about what was given, without what may not be shown of it."""
+    for each in sorted(given, key=lambda one: -len(one.text)):
+        text = text.replace(each.text, each.shown)
+    return text
+
+
+def _said(remark: Remark) -> Finding:
+    return Finding(level=_LEVELS[remark.level], id="source.remark", place=remark.pointer, message=remark.message, fix=remark.fix)
+
+
+def _context(draft_id: str, what: str) -> str:
+    return f"draft:{draft_id}\x1f{what}"

@@ -14,9 +14,10 @@ from bmm.core.difference import difference
 from bmm.core.draft import Draft, DraftStatus, Wish
 from bmm.core.finding import Finding
 from bmm.core.outline import outline
+from bmm.drafts.held import hand_over, held
 from bmm.drafts.request import ask_again, ask_for_repair, find_draft, request_draft
 from bmm.errors import BadInput, Conflict, NotFound
-from bmm.http.parts import OPERATOR, AnyRequest, OrganisationId, TheConfig, TheQueue, TheStore
+from bmm.http.parts import OPERATOR, AnyRequest, OrganisationId, TheConfig, TheQueue, TheStore, TheVault
 from bmm.http.shapes import MOST_SPEC_BYTES, Accepted, Compared, Confirmed, DraftAccepted, DraftShown
 from bmm.http.story import LastSeen, story
 from bmm.servers import bundles, lifecycle
@@ -28,12 +29,12 @@ T = TypeVar("T", bound=msgspec.Struct)
 
 @post("/api/drafts", status_code=202)
 async def make_draft(
-    request: AnyRequest, store: TheStore, config: TheConfig, queue: TheQueue, organisation_id: OrganisationId
+    request: AnyRequest, store: TheStore, config: TheConfig, vault: TheVault, queue: TheQueue, organisation_id: OrganisationId
 ) -> DraftAccepted:
     wish = await _read(request, Wish)
 
     def ask() -> DraftAccepted:
-        draft = request_draft(store, config, organisation_id=organisation_id, wish=wish, actor=OPERATOR, now=ids.now())
+        draft = request_draft(store, config, vault, organisation_id=organisation_id, wish=wish, actor=OPERATOR, now=ids.now())
         if not draft.status.is_final:
             queue.draft(draft.id)
         return DraftAccepted(draft_id=draft.id)
@@ -47,7 +48,7 @@ def list_drafts(store: TheStore, organisation_id: OrganisationId, limit: FromQue
 
 
 @get("/api/drafts/{draft_id:str}", sync_to_thread=True)
-def show_draft(draft_id: FromPath[str], store: TheStore, organisation_id: OrganisationId) -> DraftShown:
+def show_draft(draft_id: FromPath[str], store: TheStore, vault: TheVault, organisation_id: OrganisationId) -> DraftShown:
     draft = find_draft(store, organisation_id, draft_id)
     rounds = store.all(drafts.rounds(draft.id))
     spec, base = (decode_spec(each) if each else None for each in (draft.suggestion, draft.base))
@@ -55,6 +56,7 @@ def show_draft(draft_id: FromPath[str], store: TheStore, organisation_id: Organi
         draft=draft, rounds=tuple(rounds), findings=msgspec.json.decode(draft.findings, type=tuple[Finding, ...]),
         plan=outline(spec) if spec else None, difference=difference(base, spec) if spec and base else None,
         spec=spec, base=base, cost_micro_usd=sum(each.cost for each in rounds),
+        by_model=base != spec and any(each.document for each in rounds), held=tuple(held(store, vault, draft, spec)) if spec else (),
     )  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def repair(draft_id: FromPath[str], store: TheStore, config: TheConfig, queue: T
 
 @post("/api/drafts/{draft_id:str}/build", status_code=202)
 async def build_draft(
-    draft_id: FromPath[str], request: AnyRequest, store: TheStore, config: TheConfig, queue: TheQueue, organisation_id: OrganisationId
+    draft_id: FromPath[str], request: AnyRequest, store: TheStore, config: TheConfig, vault: TheVault, queue: TheQueue, organisation_id: OrganisationId
 ) -> Accepted:
     confirmed = await _read(request, Confirmed)
 
@@ -96,9 +98,10 @@ async def build_draft(
         slug = draft.slug if draft.base_version is not None else confirmed.slug or draft.slug
         if slug is None:
             raise BadInput("The server needs a name in its address: send `slug`")
+        document, now = bytes(confirmed.spec) or draft.suggestion.encode(), ids.now()
+        hand_over(store, vault, config, draft, document=document, slug=slug, actor=OPERATOR, now=now)
         build = request_build(
-            store, config, organisation_id=organisation_id, slug=slug, actor=OPERATOR, now=ids.now(), draft=draft,
-            document=bytes(confirmed.spec) if bytes(confirmed.spec) else draft.suggestion.encode(),
+            store, config, organisation_id=organisation_id, slug=slug, actor=OPERATOR, now=now, draft=draft, document=document
         )  # fmt: skip
         queue.build(build.id)
         return Accepted(build_id=build.id)

@@ -28,7 +28,10 @@ class DraftAccepted(Struct, frozen=True, kw_only=True):
 
 
 class DraftShown(Struct, frozen=True, kw_only=True):
-    """A draft as its owner sees it. `spec` is what it suggests, `base` what it began from; `difference` what lies between the two."""
+    """A draft as its owner sees it. `spec` is what it suggests, `base` what it began from; `difference` what lies between the two.
+
+    `by_model`: all of the difference was written by a model. `held`: secrets whose values stood in what was given; a build sets them.
+    """
 
     draft: Draft
     rounds: tuple[Round, ...]
@@ -39,6 +42,8 @@ class DraftShown(Struct, frozen=True, kw_only=True):
     difference: Difference | None
     """None where there is nothing to compare with."""
     cost_micro_usd: int
+    by_model: bool = False
+    held: tuple[str, ...] = ()
 
 
 class Confirmed(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):

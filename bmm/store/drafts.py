@@ -1,6 +1,7 @@
 """Drafts, their rounds with a model and their events."""
 
 from datetime import datetime
+from typing import Literal
 
 from msgspec import Struct
 
@@ -16,6 +17,10 @@ _ROUND = """draft_id, number, kind, said, subject, asked_at, answered_at, model,
 
 class Spent(Struct, frozen=True, kw_only=True):
     micro_usd: int
+
+
+class Kept(Struct, frozen=True, kw_only=True):
+    sealed: bytes
 
 
 def insert(draft: Draft, *, created_by: str) -> Statement:
@@ -115,13 +120,34 @@ def wake(draft_id: str) -> Statement:
     )
 
 
-def based_on(draft_id: str, base: str, source: str) -> Statement:
-    """What a source inside the prompt gave."""
+def based_on(draft_id: str, base: str, source: str, findings: str) -> Statement:
+    """What the sources that were named gave, and what is to be said about them."""
     return Statement(
-        "UPDATE drafts SET base = :base, source = :source WHERE id = :id AND finished_at IS NULL",
-        {"id": draft_id, "base": base, "source": source},
+        "UPDATE drafts SET base = :base, source = :source, findings = :findings WHERE id = :id AND finished_at IS NULL",
+        {"id": draft_id, "base": base, "source": source, "findings": findings},
         expect=1,
     )
+
+
+def keep(draft_id: str, what: Literal["given", "seen"], sealed: bytes, *, now: datetime) -> Statement:
+    """What may hold credentials: `given`, the sources as they were named; `seen`, values for the server's secrets."""
+    return Statement(
+        "INSERT INTO draft_kept (draft_id, what, sealed, created_at) VALUES (:id, :what, :sealed, :now)",
+        {"id": draft_id, "what": what, "sealed": sealed, "now": text(now)},
+    )
+
+
+def kept(draft_id: str, what: Literal["given", "seen"]) -> Query[Kept]:
+    return Query("SELECT sealed FROM draft_kept WHERE draft_id = :id AND what = :what", {"id": draft_id, "what": what}, Kept)
+
+
+def drop_kept(draft_id: str, what: Literal["given", "seen"]) -> Statement:
+    return Statement("DELETE FROM draft_kept WHERE draft_id = :id AND what = :what", {"id": draft_id, "what": what})
+
+
+def forget_kept(before: datetime) -> Statement:
+    """What nobody has used in time."""
+    return Statement("DELETE FROM draft_kept WHERE created_at < :before", {"before": text(before)})
 
 
 def finish_ready(draft_id: str, *, suggestion: str, findings: str, now: datetime) -> Statement:

@@ -172,3 +172,13 @@ def m0005_trials(db: Database) -> None:
             build_id TEXT PRIMARY KEY REFERENCES builds(id), at TEXT NOT NULL, trial TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
     """)
+
+
+@schema()
+def m0006_what_drafts_keep_sealed(db: Database) -> None:
+    db.executescript("""
+        CREATE TABLE draft_kept (
+            draft_id TEXT NOT NULL REFERENCES drafts(id), what TEXT NOT NULL CHECK (what IN ('given', 'seen')), sealed BLOB NOT NULL,
+            created_at TEXT NOT NULL, PRIMARY KEY (draft_id, what)
+        ) STRICT, WITHOUT ROWID;
+    """)

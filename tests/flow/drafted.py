@@ -53,10 +53,10 @@ class Drafted:
 
     def __init__(self, config: Config, store: Store, model: ModelServer) -> None:
         self.config, self.store, self.model = config, store, model
-        vault = Vault(secrets.token_bytes(32))
+        self.vault = vault = Vault(secrets.token_bytes(32))
         self.organisation_id = store.transact(lambda db: ensure_organisation(db, vault, ids.now()))
         asking = Model(config, inspect=refuse_credentials)
-        drafting = Drafting(config, store, asking, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
+        drafting = Drafting(config, store, vault, asking, lambda draft_id, seconds: self.queue.draft(draft_id, seconds=seconds))
         self.queue = Queue(config.data / "huey.db", self._run_build, drafting.run_draft)
         self.trial_error: str | None = None
         """With it every build fails in its trial; without it builds stay queued."""
@@ -188,7 +188,7 @@ def drafted(model: ModelServer, **settings: object) -> Iterator[Drafted]:
 
 
 def _app(held: Drafted) -> Litestar:
-    parts: dict[str, object] = {"store": held.store, "config": held.config, "queue": held.queue, "organisation_id": held.organisation_id}
+    parts: dict[str, object] = {"store": held.store, "config": held.config, "vault": held.vault, "queue": held.queue, "organisation_id": held.organisation_id}
 
     def given(part: object) -> Provide:
         return Provide(lambda: part, sync_to_thread=False)

@@ -325,12 +325,6 @@ def test_a_draft_that_is_to_ask_no_model_asks_none_for_a_repair(box: Drafted) ->
     assert box.model.requests == []
 
 
-def test_a_database_in_a_prompt_is_sent_to_the_command_line(box: Drafted) -> None:
-    _, code, message = box.refused("/api/drafts", {"prompt": "Use postgresql://reader@db.example.com/shop"})
-    assert code == "nothing_to_draft"
-    assert "bmm new --database postgresql://" in message
-
-
 def test_two_versions_are_compared(box: Drafted) -> None:
     box.live("users", SPEC)
     answer = box.http.get("/api/servers/users/diff?before=1&after=1")

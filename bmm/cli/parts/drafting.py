@@ -212,8 +212,10 @@ class _Session:
             again = f"`bmm new --again {self._shown.draft.id} --json` has them"
             print("", *plan_lines(plan, "c shows them" if self._is_asked else again), sep="\n")
         if found is not None and not (self._is_new and found.is_empty):
-            against = f"what {self._shown.draft.source} gave" if self._is_new else f"version {self._shown.draft.base_version}"
-            print(f"\nAgainst {against}", *difference_lines(found, None if self._is_new else plan), sep="\n")
+            source = "the sources" if self._shown.draft.source == "several" else self._shown.draft.source
+            against = f"what {source} gave" if self._is_new else f"version {self._shown.draft.base_version}"
+            by = "" if not self._shown.by_model else ", by the model" if self._spec == self._suggested else ", by the model and you"
+            print(f"\nAgainst {against}{by}", *difference_lines(found, None if self._is_new else plan), sep="\n")
         if self._failed is not None:
             print("\nAgainst what failed", *difference_lines(difference(self._failed, self._spec), None), sep="\n")
         if self._shown.rounds:
@@ -231,7 +233,7 @@ class _Session:
         """Ask for what the spec needs and the server has not; what nobody can be asked for, the appliance names with its command."""
         held = _held(self._client, self._slug, is_new=self._is_new)
         for need in self._spec.secrets:
-            if need.key in held:
+            if need.key in held or need.key in self._shown.held:
                 continue
             value = self._seen.get(need.key, "")
             if value and self._is_asked:
