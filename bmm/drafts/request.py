@@ -13,7 +13,7 @@ from bmm.core.draft import REPAIRABLE, Draft, DraftStatus, Round, RoundKind, Wis
 from bmm.core.finding import Finding, blocks
 from bmm.core.slug import check_slug
 from bmm.drafts.errors import UNREPAIRED, NoDraft, SecretInPrompt
-from bmm.drafts.sources import keep, sources_of
+from bmm.drafts.sources import keep, sources_of, without_passwords
 from bmm.errors import BadInput, Conflict, NotFound
 from bmm.llm.errors import ModelKeyMissing
 from bmm.servers.lifecycle import find, live_spec
@@ -50,7 +50,7 @@ def request_draft(store: Store, config: Config, vault: Vault, *, organisation_id
     """
     named, prompt = sources_of(wish) if _may_name(wish) else (None, wish.prompt)
     refuse_credentials(prompt)
-    prompt = prompt.strip()
+    prompt = without_passwords(prompt).strip()
     if wish.slug is not None:
         check_slug(wish.slug)
     may_ask = wish.model and has_model(config)

@@ -89,6 +89,11 @@ def sources_of(wish: Wish) -> tuple[Sources, str]:
     return Sources(given=tuple(given), beyond=wish.beyond), prompt
 
 
+def without_passwords(prompt: str) -> str:
+    """A prompt whose databases are only words: a password that looks made up was not refused, and is still nobody's to read."""
+    return without(prompt, tuple(each for each in found_in(prompt) if each.kind == "database"))
+
+
 def keep(draft_id: str, sources: Sources, vault: Vault, now: datetime) -> Statement:
     """Seal what was given until the draft's job has read it."""
     return drafts.keep(draft_id, "given", vault.seal(msgspec.json.encode(sources), _context(draft_id, "given")), now=now)

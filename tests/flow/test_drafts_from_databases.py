@@ -174,13 +174,33 @@ def chatty(client: socket.socket) -> None:
     client.sendall(b"E" + struct.pack("!I", 4 + len(words)) + words)
 
 
-def wants_a_file(client: socket.socket) -> None:
-    """A MySQL that answers the first statement by asking for a file of ours."""
+def greeted(client: socket.socket) -> None:
+    """A MySQL that lets everybody in."""
     able = struct.pack("<HBHH", 0xF7FF, 45, 2, 0x000F)
     greeting = b"\x0a8.0.0\0" + struct.pack("<I", 1) + b"12345678\0" + able + b"\x15" + b"\0" * 10 + b"123456789012\0"
     client.sendall(struct.pack("<I", len(greeting))[:3] + b"\0" + greeting)
     client.recv(65536)
     client.sendall(b"\x07\0\0\x02\0\0\0\2\0\0\0")
+
+
+def rows_without_end(client: socket.socket) -> None:
+    """One whose first table never ends."""
+    greeted(client)
+    client.recv(65536)
+    client.sendall(b"\x07\0\0\x01\0\0\0\2\0\0\0")
+    client.recv(65536)
+    column = b"\x03def\0\0\0\x01a\0\x0c" + struct.pack("<HIBHB", 45, 200, 253, 0, 0) + b"\0\0"
+    client.sendall(b"\x01\0\0\x01\x01" + struct.pack("<I", len(column))[:3] + b"\x02" + column + b"\x05\0\0\x03\xfe\0\0\2\0")
+    number = 4
+    while True:
+        row = b"\xfd" + struct.pack("<I", 60_000)[:3] + b"x" * 60_000
+        client.sendall(struct.pack("<I", len(row))[:3] + bytes([number % 256]) + row)
+        number += 1
+
+
+def wants_a_file(client: socket.socket) -> None:
+    """One that answers the first statement by asking for a file of ours."""
+    greeted(client)
     while asked := client.recv(65536):
         wish = b"\xfb/etc/passwd"
         client.sendall(struct.pack("<I", len(wish))[:3] + b"\x01" + wish)
@@ -194,7 +214,7 @@ GOT: list[bytes] = []
     ("serve", "scheme", "said"),
     [
         (endless, "postgresql", "db.test:"), (settings, "postgresql", "db.test:"),
-        (silent, "postgresql", "cannot be asked"), (silent, "mysql", "cannot be asked"), (chatty, "postgresql", "no: …"),
+        (silent, "mysql", "cannot be asked"), (rows_without_end, "mysql", "too much memory"), (chatty, "postgresql", "no: …"),
         (wants_a_file, "mysql", "db.test:"),
     ],
 )  # fmt: skip
@@ -211,7 +231,7 @@ def test_a_hostile_database_costs_a_process_and_some_seconds(
     assert PASSWORD not in message
     assert "root:" not in message
     assert not any(b"root:" in each for each in GOT)
-    assert time.monotonic() - began < databases.SECONDS + 10
+    assert time.monotonic() - began < 2 * databases.SECONDS
 
 
 def test_the_event_loop_goes_on_while_a_database_says_nothing() -> None:
@@ -266,6 +286,14 @@ def test_what_was_seen_becomes_the_servers_secret_unless_it_would_go_elsewhere(b
     assert box.shown(draft_id)["held"] == []
     assert box.values("SELECT count(*) FROM draft_kept") == [0]
     assert b"k3y-9f8e7d6c5b4a" not in everything(box)
+
+
+def test_a_change_of_a_server_keeps_no_password_either(box: Drafted) -> None:
+    box.live("users", SPEC)
+    box.model.then(submitting({"tools": [{"kind": "keep", "name": "list_users"}]}))
+    draft_id = box.ask(prompt="Also use postgresql://reader:password@db.test/shop", slug="users", iterate=True)
+    assert box.ended(draft_id)["draft"]["prompt"] == "Also use postgresql://db.test/shop"
+    assert "reader:" not in box.model.requests[0].said
 
 
 def test_a_database_goes_with_a_new_server_only(box: Drafted) -> None:
