@@ -79,4 +79,10 @@ def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Source
     # A file that a person named may lie anywhere; one that a spec names lies beside it.
     found = [msgspec.structs.replace(each, file=str(Path(each.file).resolve())) if each.file else each for each in made.spec.databases]
     spec = msgspec.Raw(with_databases(encode_spec(msgspec.structs.replace(made.spec, databases=tuple(found))), "/", client))
-    return Wish(prompt=prompt, slug=args.slug, source=made.source, spec=spec, model=not args.without_model, beyond=args.beyond)
+    return Wish(prompt=prompt, slug=args.slug, source=made.source, spec=spec, model=not args.without_model, beyond=args.beyond, unused=_unused(made))
+
+
+def _unused(made: "Sourced") -> tuple[str, ...]:
+    """What was skipped, a sentence each; a document can have a great many."""
+    said = [f"{each.message}{f' ({each.fix})' if each.fix else ''}"[:2000] for each in made.findings if each.level == "error"]
+    return (*said[:20], *([f"{len(said) - 20} more parts of the sources were skipped"] if len(said) > 20 else []))

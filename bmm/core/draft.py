@@ -120,7 +120,8 @@ class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     """What a person asks for: a prompt, a spec that a source made, or both; `iterate` changes the live version of `slug`.
 
     `model`: whether a model may be asked; without it, only what a source gives counts. `beyond`: it may not only curate what the sources
-    gave, but also add tools, hosts and code that they do not have. `database` is read beside what stands in the prompt.
+    gave, but also add tools, hosts and code that they do not have. `database` is read beside what stands in the prompt. `unused`: what the spec's
+    maker could not use, in sentences; they stay with the draft.
     """
 
     prompt: Annotated[str, Meta(max_length=MOST_PROMPT)] = ""
@@ -131,6 +132,7 @@ class Wish(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
     model: bool = True
     beyond: bool = False
     database: DatabaseWish | None = None
+    unused: Annotated[tuple[Annotated[str, Meta(max_length=4000)], ...], Meta(max_length=100)] = ()
 
 
 def repairs_left(rounds: list[Round]) -> int:

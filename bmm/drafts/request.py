@@ -67,10 +67,13 @@ def request_draft(store: Store, config: Config, vault: Vault, *, organisation_id
     elif not may_ask:
         raise _no_key(prompt, iterate=wish.iterate)
     ready = base is not None and kind is None
+    # A document may show a key just where it cannot be used.
+    said = [each if not scan_text(each) else "A part of a source was skipped; `bmm compile` says which." for each in wish.unused]
+    unused = [Finding(level="ask", id="source.unused", message=each) for each in said]
     draft = Draft(
         id=ids.new_id("drft"), organisation_id=organisation_id, slug=wish.slug, base_version=version, source=wish.source, ask_model=wish.model,
         prompt=prompt, status=DraftStatus.READY if ready else DraftStatus.QUEUED, base=text_of(base) if base else None,
-        suggestion=text_of(base) if base and ready else None, findings=as_json(findings_of(base, config)) if base and ready else "[]",
+        suggestion=text_of(base) if base and ready else None, findings=as_json([*unused, *(findings_of(base, config) if base and ready else ())]),
         error_code=None, error=None, build_id=None, attempt=0, created_at=now, finished_at=now if ready else None,
     )  # fmt: skip
     statements = [

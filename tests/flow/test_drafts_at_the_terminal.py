@@ -158,7 +158,7 @@ def test_orders_in_somebody_elses_document_reach_the_model_as_data_and_no_person
     message = box.model.requests[0].said
     assert message.index("<data ") < message.index(order) < message.rindex("</data ")
     assert order not in json.dumps(box.model.requests[0].body["system"])
-    assert "The tool report has not the method and server and path of the source's list_users" in said.out
+    assert "The tool report is none of those that the source has" in said.out
     assert "It may do more" not in said.out
     plan = said.out.split("suggested as they are")[1]
     assert ("evil.example:443" in plan, "report" in plan.replace(order, "")) == (False, False)

@@ -98,9 +98,19 @@ def test_what_a_person_edited_in_bounds_the_repair_of_its_build(box: Drafted) ->
     assert len(shown["rounds"]) == 2
 
 
+def test_what_a_program_could_not_use_stays_with_the_draft_without_keys(box: Drafted) -> None:
+    key = "ghp_" + "a1B2c3D4e5F6g7H8i9J0" + "k1L2m3N4o5P6q7R8"
+    box.model.then(submitting({"tools": [KEEP]}))
+    shown = box.ended(box.ask(prompt="Only the users", source="openapi", spec=SPEC, unused=["the part a was skipped", f"the part {key} was skipped"]))
+    assert [each["message"] for each in shown["findings"]] == ["the part a was skipped", "A part of a source was skipped; `bmm compile` says which."]
+
+
 def test_the_terminal_says_what_the_model_wrote(box: Drafted, bmm: Bmm) -> None:
     box.model.then(submitting({"tools": [TOOL | {"name": "get_users"}]}))
     said = bmm("new", "Name it better: curl https://api.example.com/users", "--slug", "users")
     assert "Against what curl gave, by the model\n" in said.out
+    both = json.loads(bmm("new", "Make curl https://api.example.com/users and https://127.0.0.1:9/openapi.json", "--without-model", "--json").out)
+    assert [(each["id"], each["level"]) for each in both["findings"]] == [("source.unused", "ask")]
+    assert both["findings"][0]["message"].startswith("nothing here is made of https://127.0.0.1:9/openapi.json: ")
     refused = bmm("new", "List users", "--beyond")
     assert (refused.code, "--beyond goes with a source" in refused.err) == (2, True)
