@@ -48,7 +48,8 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
     findings: list[Finding] = []
     seen: dict[str, str] = {}
     for part, prefix in zip(parts, prefixes, strict=True):
-        renamed = _secrets(part.spec, secrets, prefix)
+        other = {key for key, value in part.seen.items() if seen.get(key, value) != value}
+        renamed = _secrets(part.spec, secrets, prefix, other)
         stored = _databases(part.spec, databases, prefix, renamed)
         seen |= {renamed.get(key, key): value for key, value in part.seen.items()}
         for tool in part.spec.tools:
@@ -92,16 +93,17 @@ class _Shared(Struct, frozen=True):
     hosts: frozenset[str]
 
 
-def _secrets(spec: ServerSpec, known: dict[str, _Shared], prefix: str) -> dict[str, str]:
+def _secrets(spec: ServerSpec, known: dict[str, _Shared], prefix: str, other: set[str]) -> dict[str, str]:
     """Adds a spec's secrets to those known; returns which had to be renamed, because another document means something else by them.
 
-    Two documents that call no host in common never share one: what was given for the one API would be sent to the other.
+    Two documents that call no host in common never share one: what was given for the one API would be sent to the other. Nor do those in `other`,
+    for which another value was given.
     """
     renamed: dict[str, str] = {}
     hosts = frozenset(host.name for host in spec.hosts)
     for need in spec.secrets:
         key, same = need.key, known.get(need.key)
-        if same is not None and (same.need.hint != need.hint or not same.hosts & hosts):
+        if same is not None and (same.need.hint != need.hint or not same.hosts & hosts or key in other):
             key = renamed[need.key] = f"{prefix.upper()}_{need.key}"[:_MAX_NAME].rstrip("_")
             same = known.get(key)
         required = need.required or (same is not None and same.need.required)

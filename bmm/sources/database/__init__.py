@@ -62,7 +62,7 @@ def compile_database(url: str, *, options: Options | None = None) -> Compiled:
         name=title[:80],
         description=f"Tools for the database {title}.",
         tools=tuple(tools),
-        secrets=(SecretNeed(key=PASSWORD, hint=f"The password of {where.user} at {where.name}"),) if where.kind != "sqlite" else (),
+        secrets=(SecretNeed(key=PASSWORD, hint=f"The password of {where.user} at {where.place}"),) if where.kind != "sqlite" else (),
         hosts=_hosts(where),
         databases=(_database(where, options),),
         scopes=_scopes(tools, title),

@@ -54,6 +54,11 @@ class Place(Struct, frozen=True, kw_only=True):
     address: str = ""
 
     @property
+    def place(self) -> str:
+        """The name, with a port that is not the usual one: behind another port is another database."""
+        return self.name if self.port == _PORTS[self.kind] else f"{self.name}:{self.port}"
+
+    @property
     def dialled(self) -> str:
         return self.address or self.host
 

@@ -99,6 +99,7 @@ def test_a_url_says_where_and_as_whom() -> None:
     )  # fmt: skip
     assert place_of("mariadb://u@10.0.0.5:3307/x", Options(known_as="db.internal", password="given")).password == "given"
     assert place_of("postgresql://reader@h.test", Options()).database == "reader"
+    assert [place_of(f"postgresql://u@h.test{port}/x", Options()).place for port in ("", ":5432", ":6432")] == ["h.test", "h.test", "h.test:6432"]
     assert place_of("mysql://reader@h.test/", Options(schemas=("shop", "old"))).database == "shop"
     assert str(place_of("sqlite:///shop.db", Options()).path) == "shop.db"
     assert str(place_of("SQLite+pysqlite:////var/shop.db", Options()).path) == "/var/shop.db"

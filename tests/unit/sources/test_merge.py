@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from bmm.errors import BadInput
@@ -81,6 +82,14 @@ def test_databases_documents_and_requests_are_one_server() -> None:
     assert {key: value for key, value in found.seen.items() if "DB" in key} == {"DB_PASSWORD": "of reader", "OLD_DB_PASSWORD": "of admin"}
     assert "k3y-9f8e7d6c5b4a" in found.seen.values()
     assert "k3y" not in repr(found)
+    check_spec(found.spec)
+
+
+def test_two_passwords_are_two_secrets() -> None:
+    other = msgspec.structs.replace(a_database("old"), seen=Credentials({"DB_PASSWORD": "another"}))
+    found = merged([a_database("shop"), other])
+    assert dict(found.seen) == {"DB_PASSWORD": "of reader", "OLD_DB_PASSWORD": "another"}
+    assert [each.password for each in found.spec.databases] == ["DB_PASSWORD", "OLD_DB_PASSWORD"]
     check_spec(found.spec)
 
 
