@@ -118,11 +118,15 @@ def at_most_four_at_once(server: Asked, running: Callable[[], int]) -> None:
     with ThreadPoolExecutor(9) as calls:
         watching = calls.submit(watch)
         try:
-            found = list(calls.map(lambda n: server.rows("nap", n=n)[0]["n"], range(8)))
+            # On a busy machine nobody may look while four are served.
+            for _ in range(5):
+                found = list(calls.map(lambda n: server.rows("nap", n=n)[0]["n"], range(8)))
+                assert found == list(range(8))
+                if most >= 4:
+                    break
         finally:
             done.set()
         watching.result()
-    assert found == list(range(8))
     assert most == 4
 
 
