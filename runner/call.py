@@ -15,14 +15,15 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from runner.contract import BasicCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec, secrets_used
+from runner.contract import BasicCredential, DigestCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec, keys_of, secrets_used
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.arguments import Checker
-from runner.tools.connection import MAX_BODY
-from runner.tools.credentials import keys_of
+from runner.tools.connection import MAX_BODY, Response
+from runner.tools.credentials import choose
 from runner.tools.registry import SchemaUnusable
 from runner.tools.request import HttpRequest, MissingSecret, PreparedTool, RequestError, build_request, prepare
 from runner.tools.result import ToolAnswer, timed_out, too_large, unreachable
+from runner.tools.signer import Signer
 
 
 class Problem(Exception):
@@ -80,7 +81,9 @@ def _call(args: argparse.Namespace) -> int:
     if how.pager is not None:
         request = how.pager.applied(request, values)
     resolve = dict(pair.split("=", 1) for pair in args.resolve)
-    found, read = asyncio.run(_sent(request, tool.timeout, resolve, how, values))
+    digest = next((each for each in choose(tool.auth, os.environ) if isinstance(each, DigestCredential)), None)
+    signer = None if digest is None else Signer(digest, os.environ)
+    found, read = asyncio.run(_sent(request, tool.timeout, resolve, how, values, signer))
     if found is not None:
         _print(_pretty(found) if args.json else _as_text(found))
     if read.is_error:
@@ -101,51 +104,59 @@ def shown(ready: PreparedTool, arguments: Mapping[str, object], secrets: Mapping
     headers = dict(request.headers)
     for key in missing:
         request = msgspec.structs.replace(request, url=request.url.replace(quote(f"<{key}>", safe=""), f"<{key}>"))
-    for credential in (each for alternative in ready.tool.auth[:1] for each in alternative):
+    for credential in choose(ready.tool.auth, {**secrets, **{key: f"<{key}>" for key in missing}}):
         if isinstance(credential, BasicCredential) and set(keys_of(credential)) & set(missing):
             pair = [f"<{key}>" if key in missing else secrets[key] for key in keys_of(credential)]
             headers["Authorization"] = f"Basic {':'.join(pair)}"
+        elif isinstance(credential, DigestCredential):
+            headers["Authorization"] = f"Digest <what the host asks, answered with {' and '.join(keys_of(credential))}>"
     return Shown(method=request.method, url=request.url, headers=headers, body=_body(request.body))
 
 
 async def _sent(
-    request: HttpRequest, seconds: float, resolve: Mapping[str, str], how: Reading, values: dict[str, object]
+    request: HttpRequest, seconds: float, resolve: Mapping[str, str], how: Reading, values: dict[str, object], signer: Signer | None
 ) -> tuple[Answered | None, ToolAnswer]:
     import httpx2
 
     url = httpx2.URL(request.url)
     port = url.port or (443 if url.scheme == "https" else 80)
-    headers = [(b"Host", url.netloc), *request.raw_headers]
     address = resolve.get(f"{url.host}:{port}")
-    sent = httpx2.Request(request.method, url.copy_with(host=address) if address else url, headers=headers, content=request.body)
-    sent.extensions = {**sent.extensions, "sni_hostname": url.host, "timeout": httpx2.Timeout(seconds).as_dict()}
+
+    async def send(one: HttpRequest) -> Response:
+        headers = [(b"Host", url.netloc), *one.raw_headers]
+        sent = httpx2.Request(one.method, url.copy_with(host=address) if address else url, headers=headers, content=one.body)
+        sent.extensions = {**sent.extensions, "sni_hostname": url.host, "timeout": httpx2.Timeout(seconds).as_dict()}
+        response = await client.send(sent, stream=True, follow_redirects=False)
+        try:
+            body = bytearray()
+            async for chunk in response.aiter_bytes():
+                body += chunk
+                if len(body) > MAX_BODY:
+                    return Response(status=response.status_code, headers=dict(response.headers), body=None)
+        finally:
+            await response.aclose()
+        return Response(status=response.status_code, headers=dict(response.headers), body=bytes(body))
+
     try:
         async with asyncio.timeout(seconds), httpx2.AsyncClient() as client:
-            response = await client.send(sent, stream=True, follow_redirects=False)
-            try:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_BODY:
-                        return None, too_large(MAX_BODY)
-            finally:
-                await response.aclose()
+            response = await (send(request) if signer is None else signer.exchange(request, send))
     except (TimeoutError, httpx2.TimeoutException):
         return None, timed_out(seconds)
     except httpx2.HTTPError as error:
         return None, unreachable(f"{url.host}:{port}", str(error) or type(error).__name__)
-    found = dict(response.headers)
+    if response.body is None:
+        return None, too_large(MAX_BODY)
     read = answer(
-        response.status_code,
-        found,
-        bytes(body),
+        response.status,
+        response.headers,
+        response.body,
         method=request.method,
         url_shown=request.shown_url,
         read=how,
         arguments=values,
         now=time.time(),
     )
-    return Answered(status=response.status_code, reason=_reason(response.status_code), headers=found, body=_body(bytes(body))), read
+    return Answered(status=response.status, reason=_reason(response.status), headers=response.headers, body=_body(response.body)), read
 
 
 def _spec(path: str) -> ServerSpec:

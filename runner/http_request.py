@@ -1,8 +1,10 @@
 """The request of an `http` tool, as OpenAPI describes it; part of `runner.contract`."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 
 class Parameter(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -106,4 +108,33 @@ class BasicCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     password: str
 
 
-Credential = KeyCredential | BearerCredential | BasicCredential
+class DigestCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="digest", tag_field="type"):
+    """`Authorization: Digest` from two secrets (RFC 7616): what is sent answers the host's challenge, the password never leaves."""
+
+    username: str
+    password: str
+
+
+Credential = KeyCredential | BearerCredential | BasicCredential | DigestCredential
+
+
+def keys_of(credential: Credential) -> tuple[str, ...]:
+    """The keys of the secrets one credential is made of."""
+    if isinstance(credential, KeyCredential | BearerCredential):
+        return (credential.secret,)
+    return credential.username, credential.password
+
+
+def place_of(credential: Credential) -> tuple[str, str]:
+    """Where a credential goes: the place and the name there, a header's in lower case. No two can go to the same."""
+    if isinstance(credential, KeyCredential):
+        return credential.place, credential.name.lower() if credential.place == "header" else credential.name
+    return "header", "authorization"
+
+
+def with_keys(credential: Credential, keys: Mapping[str, str]) -> Credential:
+    """The same credential made of other secrets: those named in `keys` go by their new names."""
+    if isinstance(credential, KeyCredential | BearerCredential):
+        return replace(credential, secret=keys.get(credential.secret, credential.secret))
+    username, password = (keys.get(key, key) for key in keys_of(credential))
+    return replace(credential, username=username, password=password)

@@ -147,7 +147,7 @@ class _Request:
         self.parts: list[FormPart] = []
         self.basic: tuple[str, str] | None = None
         self.bearer: str | None = None
-        self.as_query = self.head = self.as_json = self.upload = self.from_file = False
+        self.digest = self.as_query = self.head = self.as_json = self.upload = self.from_file = False
 
     def header(self, value: str) -> None:
         name, colon, text = value.partition(":")
@@ -235,7 +235,7 @@ class _Request:
             raise UnreadableCommand(f"The {self.where} uses the method {method[:20]!r}, which a server cannot send")
         return Seen(
             where=self.where, method=method, url=url, headers=tuple(self.headers), cookies=tuple(self.cookies), basic=basic,
-            bearer=self.bearer, body=body,
+            digest=self.digest, bearer=self.bearer, body=body,
         )  # fmt: skip
 
     def _body(self) -> Sent | None:
@@ -268,6 +268,6 @@ _ACTS: dict[str, Callable[[_Request, str], None]] = {
     "--data-raw": lambda request, value: request.data.append(value),
     "--data-urlencode": _Request.encoded, "--url-query": _Request.url_query, "--json": _Request.json, "--form": _Request.form,
     "--form-string": _Request.form_string, "--user": _Request.user, "--upload-file": _Request.upload_file,
-    "--get": _set("as_query", True), "--head": _set("head", True),
+    "--digest": _set("digest", True), "--get": _set("as_query", True), "--head": _set("head", True),
 }  # fmt: skip
 

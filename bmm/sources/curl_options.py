@@ -42,7 +42,7 @@ _TOLD_VALUE = {
 TOLD = _TOLD | _TOLD_VALUE
 """Option -> what is said about it, because a server does not follow it."""
 REFUSED = {
-    "--cert": "a client certificate", "--key": "a client key", "--digest": "HTTP Digest", "--ntlm": "NTLM", "--negotiate": "Negotiate",
+    "--cert": "a client certificate", "--key": "a client key", "--ntlm": "NTLM", "--negotiate": "Negotiate",
     "--aws-sigv4": "a signature for each request (AWS)", "--config": "options from a file", "--variable": "curl's own variables",
     "--expand-url": "curl's own variables", "--expand-data": "curl's own variables", "--expand-header": "curl's own variables",
 }  # fmt: skip

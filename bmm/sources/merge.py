@@ -15,8 +15,6 @@ from runner.contract import (
     MAX_HOSTS,
     MAX_TOOLS,
     AllowedHost,
-    BasicCredential,
-    Credential,
     Database,
     HttpTool,
     Scope,
@@ -26,6 +24,7 @@ from runner.contract import (
     SqlTool,
     Tool,
     decode_spec,
+    with_keys,
 )
 
 _MAX_NAME = 64
@@ -130,13 +129,7 @@ def _renamed(tool: Tool, keys: dict[str, str], databases: dict[str, str]) -> Too
     if not keys or not isinstance(tool, HttpTool):
         return tool
 
-    def one(credential: Credential) -> Credential:
-        if isinstance(credential, BasicCredential):
-            username, password = (keys.get(key, key) for key in (credential.username, credential.password))
-            return BasicCredential(username=username, password=password)
-        return msgspec.structs.replace(credential, secret=keys.get(credential.secret, credential.secret))
-
-    return msgspec.structs.replace(tool, auth=tuple(tuple(one(each) for each in alternative) for alternative in tool.auth))
+    return msgspec.structs.replace(tool, auth=tuple(tuple(with_keys(each, keys) for each in alternative) for alternative in tool.auth))
 
 
 def _hosts(parts: Sequence[Compiled]) -> tuple[AllowedHost, ...]:

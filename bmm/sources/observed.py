@@ -13,7 +13,17 @@ from bmm.sources.finding import Remarks
 from bmm.sources.inferred import schema_of, schema_of_texts, shown_of
 from bmm.sources.openapi.names import secret_key
 from bmm.sources.seen import FORM, JSON, MULTIPART, FormPart, Seen, Sent, json_of, query_of
-from runner.contract import BasicCredential, BearerCredential, Credential, JsonSchema, KeyCredential, SecretNeed
+from runner.contract import (
+    BasicCredential,
+    BearerCredential,
+    Credential,
+    DigestCredential,
+    JsonSchema,
+    KeyCredential,
+    SecretNeed,
+    keys_of,
+    place_of,
+)
 
 Fixed = tuple[Literal["header", "query"], str, str]
 
@@ -71,7 +81,7 @@ class Secrets:
         return key
 
     def needs(self, auth: dict[str, tuple[Credential, ...]]) -> tuple[SecretNeed, ...]:
-        used = {key for each in auth.values() for credential in each for key in _keys(credential)}
+        used = {key for each in auth.values() for credential in each for key in keys_of(credential)}
         return tuple(SecretNeed(key=key, hint=hint) for key, hint in self._hints.items() if key in used)
 
 
@@ -83,7 +93,7 @@ def observed(endpoint: Endpoint, title: str, secrets: Secrets, remarks: Remarks)
                       "use an address that takes the key in a header")  # fmt: skip
         return None
     requests = [each for each, _ in endpoint.seen]
-    auth = {_place(each): each for request in requests for each in _auth(request, title, secrets, name, remarks)}
+    auth = {place_of(each): each for request in requests for each in _auth(request, title, secrets, name, remarks)}
     parameters = [_in_path(hole, values) for hole, values in endpoint.holes.items()]
     fixed: list[Fixed] = []
     query = _collected(place.query for _, place in endpoint.seen)
@@ -176,6 +186,10 @@ def _auth(request: Seen, title: str, secrets: Secrets, name: str, remarks: Remar
             bearer = rest
         elif header.lower() == "authorization" and scheme.lower() == "basic":
             yield _basic(*_decoded(rest), title, secrets)
+        elif header.lower() == "authorization" and scheme.lower() == "digest":
+            # It answered one question that will not be asked again: only the user's name in it is of use.
+            named = re.search(r'\busername="([^"\\]*)"', rest[:2000])
+            yield _digest(named[1] if named else "", "", title, secrets)
         else:
             whole = f" Give the whole value, beginning with {scheme}." if rest and len(scheme) < 20 else ""
             hint = f"A credential. Sent as the header {header}.{whole}"
@@ -183,7 +197,7 @@ def _auth(request: Seen, title: str, secrets: Secrets, name: str, remarks: Remar
     if bearer is not None:
         yield BearerCredential(secret=secrets.key(title, "header", "TOKEN", bearer, "A token. Sent as Authorization: Bearer."))
     elif request.basic is not None:
-        yield _basic(*request.basic, title, secrets)
+        yield _digest(*request.basic, title, secrets) if request.digest else _basic(*request.basic, title, secrets)
     for cookie, value in request.cookies:
         if is_cookie(cookie):
             hint = f"What a browser that is signed in has; it ends when that sign-in does. Sent as the cookie {cookie}."
@@ -204,22 +218,18 @@ def _basic(name: str, password: str, title: str, secrets: Secrets) -> Credential
     return BasicCredential(username=user, password=secrets.key(title, "basic", "PASSWORD", password, f"Password. {where}"))
 
 
+def _digest(name: str, password: str, title: str, secrets: Secrets) -> Credential:
+    where = "For HTTP Digest authentication; the password itself is not sent."
+    user = secrets.key(title, "digest", "USERNAME", name, f"User name. {where}")
+    return DigestCredential(username=user, password=secrets.key(title, "digest", "PASSWORD", password, f"Password. {where}"))
+
+
 def _decoded(text: str) -> tuple[str, str]:
     try:
         name, _, password = b64decode(text, validate=True).decode().partition(":")
     except ValueError:
         return text if VARIABLE.search(text) else "", ""
     return name, password
-
-
-def _keys(credential: Credential) -> tuple[str, ...]:
-    return (credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)
-
-
-def _place(credential: Credential) -> tuple[str, str]:
-    if isinstance(credential, KeyCredential):
-        return credential.place, credential.name.lower() if credential.place == "header" else credential.name
-    return "header", "authorization"
 
 
 def _responses(requests: Sequence[Seen]) -> dict[str, Any]:

@@ -44,7 +44,10 @@ class Answered(Struct, frozen=True, kw_only=True):
 
 
 class Seen(Struct, frozen=True, kw_only=True):
-    """A request. `where` says which one it was, such as "command 2". `url` has no user name; `basic` is what stood in its place."""
+    """A request. `where` says which one it was, such as "command 2". `url` has no user name; `basic` is what stood in its place.
+
+    `digest` says that user name and password are for HTTP Digest.
+    """
 
     where: str
     method: str
@@ -52,6 +55,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     headers: Pairs = ()
     cookies: Pairs = ()
     basic: tuple[str, str] | None = None
+    digest: bool = False
     bearer: str | None = None
     body: Sent | None = None
     answer: Answered | None = None

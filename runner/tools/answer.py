@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from runner.contract import Answer, HttpTool
+from runner.contract import Answer, HttpTool, keys_of
 from runner.tools import retry
-from runner.tools.credentials import choose, keys_of
+from runner.tools.credentials import choose
 from runner.tools.errors import MissingSecret
 from runner.tools.fit import cut_text, fitted
 from runner.tools.media import bare, charset_text, file_blocks, is_text

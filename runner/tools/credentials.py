@@ -4,7 +4,7 @@ import re
 from base64 import b64encode
 from collections.abc import Mapping
 
-from runner.contract import BasicCredential, Credential, KeyCredential
+from runner.contract import BasicCredential, BearerCredential, Credential, KeyCredential, keys_of
 from runner.tools.errors import MissingSecret, UnusableSecret
 from runner.tools.styles import fits_a_header, strictly
 
@@ -33,34 +33,25 @@ def lacking(alternative: Alternative, secrets: Mapping[str, str]) -> tuple[str, 
     return tuple(key for credential in alternative for key in keys_of(credential) if not secrets.get(key))
 
 
-def keys_of(credential: Credential) -> tuple[str, ...]:
-    """The secrets one credential is made of."""
-    return (credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)
-
-
-def place_of(credential: Credential) -> tuple[str, str]:
-    """Where a credential goes: the place and the name there, a header's in lower case."""
-    if isinstance(credential, KeyCredential):
-        return credential.place, credential.name.lower() if credential.place == "header" else credential.name
-    return "header", "authorization"
-
-
-def rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, str, str]:
-    """Place, name and value of a credential, encoded for its place.
+def rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """Place, name and value of a credential, encoded for its place; None for one that no request holds by itself.
 
     Raises:
         UnusableSecret: the value cannot stand there.
     """
+    if isinstance(credential, KeyCredential):
+        value = secrets[credential.secret]
+        if credential.place == "query":
+            return "query", strictly(credential.name), strictly(value)
+        fits = _is_header(value) if credential.place == "header" else _COOKIE.fullmatch(value) is not None
+        return credential.place, credential.name, _checked(credential.secret, value, fits)
+    if isinstance(credential, BearerCredential):
+        value = secrets[credential.secret]
+        return "header", "Authorization", f"Bearer {_checked(credential.secret, value, _is_header(value))}"
     if isinstance(credential, BasicCredential):
         pair = f"{secrets[credential.username]}:{secrets[credential.password]}"
         return "header", "Authorization", f"Basic {b64encode(pair.encode()).decode()}"
-    value = secrets[credential.secret]
-    if not isinstance(credential, KeyCredential):
-        return "header", "Authorization", f"Bearer {_checked(credential.secret, value, _is_header(value))}"
-    if credential.place == "query":
-        return "query", strictly(credential.name), strictly(value)
-    fits = _is_header(value) if credential.place == "header" else _COOKIE.fullmatch(value) is not None
-    return credential.place, credential.name, _checked(credential.secret, value, fits)
+    return None
 
 
 def _is_header(value: str) -> bool:

@@ -4,16 +4,18 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from runner.contract import Entry, HttpTool, reached_host
+from runner.contract import DigestCredential, Entry, HttpTool, reached_host
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
 from runner.tools.context import Context
+from runner.tools.credentials import Alternative, choose
 from runner.tools.decoding import Garbled, decoded
 from runner.tools.destination import Destination, NotConnected
 from runner.tools.egress import HEADER, refused_by_alert, refused_by_header
@@ -24,6 +26,7 @@ from runner.tools.prepare import PreparedTool, prepare
 from runner.tools.request import HttpRequest, build_request
 from runner.tools.result import ToolAnswer, failed, timed_out, too_large, unreachable
 from runner.tools.retry import MAX_TRIES, pause, rate, worth_retrying
+from runner.tools.signer import Signer, asked_otherwise
 
 # Repeating these does no harm (RFC 9110 §9.2.2): a connection that the other side just closed costs no call.
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
@@ -37,6 +40,7 @@ class Upstreams:
     def __init__(self, entries: tuple[Entry, ...], *, egress: Path) -> None:
         self._entries = {(entry.name, entry.port): (entry, str(egress / f"{entry.index}.sock")) for entry in entries}
         self._destinations: dict[tuple[str, int, bool], Destination] = {}
+        self._signers: dict[tuple[str, int, bool, DigestCredential], Signer] = {}
 
     def destination(self, server: str) -> Destination | None:
         """Where the requests of a tool with this base URL go; None when its owner has not allowed it."""
@@ -53,6 +57,10 @@ class Upstreams:
         name, port, plain = reached_host(server)
         entry, _ = self._entries.get((name, port), (None, ""))
         return self.destination(server) if entry is not None and (entry.plain or not plain) else None
+
+    def signer(self, server: str, credential: DigestCredential, secrets: Mapping[str, str]) -> Signer:
+        """Who signs in with a credential at the host of this base URL; the tools that do so share what the host has asked."""
+        return self._signers.setdefault((*reached_host(server), credential), Signer(credential, secrets))
 
     def way(self, name: str, port: int) -> str | None:
         """The socket that leads to exactly this place; None where the owner has not allowed it."""
@@ -90,6 +98,8 @@ class HttpRunner:
         self._tool, self._secrets, self._upstreams = tool, secrets, upstreams
         self._takes_files = tool.body is not None and (tool.body.binary or any(part.file for part in tool.body.parts.values()))
         self._destination = upstreams.destination(tool.server)
+        digest = next((each for each in _chosen(tool, secrets) if isinstance(each, DigestCredential)), None)
+        self._signer = None if digest is None else upstreams.signer(tool.server, digest, secrets)
 
     @cached_property
     def _prepared(self) -> PreparedTool:
@@ -134,7 +144,10 @@ class HttpRunner:
         while True:
             asked: float | None = None
             try:
-                response = await destination.send(request, fresh=fresh, until=stream_until)
+                if self._signer is None:
+                    response = await destination.send(request, fresh=fresh, until=stream_until)
+                else:
+                    response = await self._signer.exchange(request, partial(destination.send, fresh=fresh, until=stream_until))
             except Unsendable:
                 return failed("request_not_http", f"{destination.host} cannot be asked this: it would not be valid HTTP.")
             except NotConnected as error:
@@ -181,9 +194,19 @@ class HttpRunner:
             arguments=arguments,
             now=time.time(),
         )
+        if response.status == HTTPStatus.UNAUTHORIZED and self._signer is not None:
+            odd = asked_otherwise(response.headers.get("www-authenticate", ""))
+            return told if odd is None else failed("upstream_unauthorized", f"{told.text}\n{odd}")
         if response.ended:
             return told
         return msgspec.structs.replace(told, note=f"The stream had not ended; this is its beginning. {told.note or ''}".rstrip())
+
+
+def _chosen(tool: HttpTool, secrets: Mapping[str, str]) -> Alternative:
+    try:
+        return choose(tool.auth, secrets)
+    except MissingSecret:
+        return ()
 
 
 def cut(host: str) -> ToolAnswer:

@@ -7,9 +7,8 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from runner.contract import HttpTool, Parameter
+from runner.contract import HttpTool, Parameter, place_of
 from runner.tools.bodies import is_json
-from runner.tools.credentials import place_of
 from runner.tools.styles import as_header, as_path, as_query, keeping_slashes, loosely, strictly, text_of
 
 # These frame the message or name the caller; neither an argument nor a document may set them.

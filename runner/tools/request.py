@@ -64,7 +64,9 @@ def build_request(
         headers["content-type"] = ("Content-Type", body.media_type)
     headers |= {slot.name.lower(): (slot.name, value) for slot, value in _header_values(ready.headers, arguments)}
     for credential in choose(ready.tool.auth, secrets):
-        place, name, value = rendered(credential, secrets)
+        if (made := rendered(credential, secrets)) is None:
+            continue
+        place, name, value = made
         if place == "header":
             headers[name.lower()] = (name, value)
         else:

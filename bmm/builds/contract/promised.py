@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import msgspec
 
 from bmm.builds.contract.recorder import Received
-from runner.contract import BasicCredential, Body, Credential, HttpTool, KeyCredential, Parameter, reached_host
+from runner.contract import BasicCredential, Body, Credential, DigestCredential, HttpTool, KeyCredential, Parameter, keys_of, reached_host
 
 # Neither an argument nor a document may set these, so a parameter of that name is never sent.
 _FRAMING = frozenset(
@@ -33,7 +33,7 @@ def differences(tool: HttpTool, arguments: Mapping[str, Any], secrets: Mapping[s
 
 def chosen(tool: HttpTool, secrets: Mapping[str, str]) -> tuple[Credential, ...]:
     """The first alternative whose secrets are all there."""
-    return next((each for each in tool.auth if each and all(key in secrets for one in each for key in _keys(one))), ())
+    return next((each for each in tool.auth if each and all(key in secrets for one in each for key in keys_of(one))), ())
 
 
 def unmet(tool: HttpTool) -> list[str]:
@@ -114,6 +114,11 @@ def _headers(tool: HttpTool, arguments: Mapping[str, Any], sent: Received) -> It
 
 def _credentials(tool: HttpTool, credentials: tuple[Credential, ...], secrets: Mapping[str, str], sent: Received) -> Iterator[str]:
     for each in credentials:
+        if isinstance(each, DigestCredential):
+            # The recorder asks for nothing, and to a host that does not ask nothing is said.
+            if sent.header("authorization") is not None:
+                yield "its header Authorization is there before the host has asked for HTTP Digest"
+            continue
         if isinstance(each, BasicCredential):
             pair = f"{secrets[each.username]}:{secrets[each.password]}"
             place, found, wanted = "the header Authorization", sent.header("authorization"), f"Basic {b64encode(pair.encode()).decode()}"
@@ -125,8 +130,8 @@ def _credentials(tool: HttpTool, credentials: tuple[Credential, ...], secrets: M
             text = sent.target.partition("?")[2] if each.place == "query" else (sent.header("cookie") or "").replace("; ", "&")
             place, found, wanted = f"the {each.place} {each.name}", dict(parse_qsl(text)).get(each.name), secrets[each.secret]
         if found != wanted:
-            yield f"{place} does not hold {' and '.join(_keys(each))}"
-    sending = {key for each in credentials for key in _keys(each)}
+            yield f"{place} does not hold {' and '.join(keys_of(each))}"
+    sending = {key for each in credentials for key in keys_of(each)}
     everything = "\n".join((sent.target, *(value for _, value in sent.headers), sent.body.decode("latin-1")))
     for key, value in secrets.items():
         # A value that begins another one's is not there because that one is.
@@ -185,10 +190,6 @@ def _given(tool: HttpTool, place: str, arguments: Mapping[str, Any]) -> Iterator
 def _reserved(tool: HttpTool, place: str) -> set[str]:
     """Names there that belong to credentials, of whatever alternative."""
     return {each.name for one in tool.auth for each in one if isinstance(each, KeyCredential) and each.place == place}
-
-
-def _keys(credential: Credential) -> tuple[str, ...]:
-    return (credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)
 
 
 def _is_plain(parameter: Parameter) -> bool:

@@ -9,14 +9,25 @@ from msgspec import Struct
 from bmm.sources.openapi.names import secret_key
 from bmm.sources.openapi.refs import Document, RefError, under
 from bmm.sources.openapi.texts import one_line
-from runner.contract import BasicCredential, BearerCredential, Credential, HttpTool, KeyCredential, SecretNeed, secrets_used
+from runner.contract import (
+    BasicCredential,
+    BearerCredential,
+    Credential,
+    DigestCredential,
+    HttpTool,
+    KeyCredential,
+    SecretNeed,
+    keys_of,
+    place_of,
+    secrets_used,
+)
 
 _SCHEMES = "/components/securitySchemes"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
-# These answer a challenge or sign each request, which one stored value cannot do.
-_NOT_ONE_VALUE = frozenset(
-    {"digest", "negotiate", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
+# These are agreed on or signed request by request, with what a document cannot describe.
+_NOT_STORED = frozenset(
+    {"negotiate", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
 )
 Place = Literal["header", "query", "cookie"]
 
@@ -63,7 +74,7 @@ class Security:
         """The API key that the document declares for this place."""
         wanted = place, name.lower() if place == "header" else name
         found = (each.credential for each in self._declared)
-        return next((each for each in found if isinstance(each, KeyCredential) and _place(each) == wanted), None)
+        return next((each for each in found if isinstance(each, KeyCredential) and place_of(each) == wanted), None)
 
     def by_hand(self, place: Place, name: str, about: object) -> Scheme:
         """For a parameter that is a credential, such as a header Authorization: such a thing is not for a model to know."""
@@ -121,7 +132,7 @@ class Security:
         credentials: dict[tuple[str, str], Credential] = {}
         for name in requirement:
             scheme = self._named(name, under(pointer, name))
-            if scheme is not None and credentials.setdefault(_place(scheme.credential), scheme.credential) != scheme.credential:
+            if scheme is not None and credentials.setdefault(place_of(scheme.credential), scheme.credential) != scheme.credential:
                 message = f"the security scheme {name!r} sends its credential where another one does; only the first is used"
                 self._document.remarks.note(pointer, message)
         return tuple(credentials.values())
@@ -152,11 +163,16 @@ class Security:
             where = "Sent with HTTP Basic authentication."
             hints = {username: _hint("User name.", about, where), password: _hint("Password.", about, where)}
             return Scheme(credential=BasicCredential(username=username, password=password), hints=hints)
+        if kind == "http" and http == "digest":
+            username, password = (self._free(secret_key(title, name, each)) for each in ("USERNAME", "PASSWORD"))
+            where = "For HTTP Digest authentication; the password itself is not sent."
+            hints = {username: _hint("User name.", about, where), password: _hint("Password.", about, where)}
+            return Scheme(credential=DigestCredential(username=username, password=password), hints=hints)
         if kind in ("oauth2", "openIdConnect") or (kind == "http" and http == "bearer"):
             key = self._free(secret_key(title, name, "TOKEN"))
             what = "A token." if kind == "http" else "An access token, got from the API's sign-in."
             return Scheme(credential=BearerCredential(secret=key), hints={key: _hint(what, about, "Sent as Authorization: Bearer.")})
-        if kind == "http" and http and http not in _NOT_ONE_VALUE and _TOKEN.fullmatch(http):
+        if kind == "http" and http and http not in _NOT_STORED and _TOKEN.fullmatch(http):
             key = self._free(secret_key(title, name))
             hint = _hint(
                 "A credential.", about, f"Sent as the header Authorization. Give the whole value, beginning with {node['scheme']}."
@@ -190,25 +206,15 @@ def _hint(otherwise: str, about: str, where: str) -> str:
     return f"{text if text.endswith(('.', '!', '?', '…')) else text + '.'} {where}"
 
 
-def _place(credential: Credential) -> tuple[str, str]:
-    if isinstance(credential, KeyCredential):
-        return credential.place, credential.name.lower() if credential.place == "header" else credential.name
-    return "header", "authorization"
-
-
 def _indispensable(auth: Auth) -> set[str]:
     """The secrets that stand in every alternative; none where one alternative is empty."""
-    sets = [{key for credential in alternative for key in _keys(credential)} for alternative in auth]
+    sets = [{key for credential in alternative for key in keys_of(credential)} for alternative in auth]
     return set.intersection(*sets) if sets else set()
-
-
-def _keys(credential: Credential) -> tuple[str, ...]:
-    return (credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)
 
 
 def credential_places(auth: Auth) -> set[tuple[str, str]]:
     """Where a tool's credentials go; a document often lists the same place as a parameter too."""
-    return {_place(credential) for alternative in auth for credential in alternative}
+    return {place_of(credential) for alternative in auth for credential in alternative}
 
 
 def _letters(name: str) -> str:

@@ -11,6 +11,7 @@ from runner.contract import (
     AllowedHost,
     BasicCredential,
     BearerCredential,
+    DigestCredential,
     HttpTool,
     KeyCredential,
     Scope,
@@ -122,11 +123,13 @@ SCHEMES: Json = {
     "basicAuth": {"type": "http", "scheme": "basic"},
     "oauth2": {"type": "oauth2", "flows": {}},
     "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://x"},
-    "digest": {"type": "http", "scheme": "digest"},
+    "digest": {"type": "http", "scheme": "Digest", "description": "As in the console"},
+    "negotiate": {"type": "http", "scheme": "negotiate"},
 }
 KEY = KeyCredential(place="header", name="X-Api-Key", secret="SHOP_API_KEY")
 QUERY = KeyCredential(place="query", name="token", secret="SHOP_QUERY")
 BEARER = BearerCredential(secret="SHOP_BEARER_TOKEN")
+DIGEST = DigestCredential(username="SHOP_DIGEST_USERNAME", password="SHOP_DIGEST_PASSWORD")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +145,13 @@ BEARER = BearerCredential(secret="SHOP_BEARER_TOKEN")
          {"SHOP_BASIC_USERNAME": True, "SHOP_BASIC_PASSWORD": True}),
         (None, [{"oauth2": ["x"]}], ((BearerCredential(secret="SHOP_OAUTH2_TOKEN"),),), {"SHOP_OAUTH2_TOKEN": True}),
         (None, [{"oidc": []}], ((BearerCredential(secret="SHOP_OIDC_TOKEN"),),), {"SHOP_OIDC_TOKEN": True}),
-        (None, [{"digest": []}, {"apiKey": []}], ((KEY,),), {"SHOP_API_KEY": True}),
+        (None, [{"negotiate": []}, {"apiKey": []}], ((KEY,),), {"SHOP_API_KEY": True}),
+        (None, [{"digest": []}], ((DIGEST,),), {"SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
+        (None, [{"digest": [], "apiKey": []}], ((DIGEST, KEY),), {"SHOP_API_KEY": True, "SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
+        (None, [{"digest": []}, {"apiKey": []}, {}], ((DIGEST,), (KEY,), ()),
+         {"SHOP_API_KEY": False, "SHOP_DIGEST_USERNAME": False, "SHOP_DIGEST_PASSWORD": False}),
+        (None, [{"digest": [], "bearerAuth": []}], ((DIGEST,),), {"SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
+        (None, [{"bearerAuth": [], "digest": []}], ((BEARER,),), {"SHOP_BEARER_TOKEN": True}),
         (None, [{"oauth2": [], "bearerAuth": []}], ((BearerCredential(secret="SHOP_OAUTH2_TOKEN"),),), {"SHOP_OAUTH2_TOKEN": True}),
         (None, [{"nobody": []}], ((),), {}),
         (None, [{"Api-Key": []}], ((KEY,),), {"SHOP_API_KEY": True}),
@@ -167,6 +176,8 @@ def test_hints_tell_where_a_secret_comes_from_and_goes_to() -> None:
         "An API key. Sent as the query parameter token.",
         "From settings. Sent as Authorization: Bearer.",
     ]
+    found = compiled(operation(security=[{"digest": []}], root={"components": {"securitySchemes": SCHEMES}}))
+    assert {need.hint for need in found.spec.secrets} == {"As in the console. For HTTP Digest authentication; the password itself is not sent."}
 
 
 @pytest.mark.parametrize(

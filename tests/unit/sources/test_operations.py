@@ -229,7 +229,7 @@ def test_a_path_and_its_parameters_are_made_to_agree() -> None:
         {"requestBody": body({"type": "string", "format": "binary"}, "multipart/form-data")},
         {"requestBody": body({"type": "array", "items": {}}, "multipart/mixed")},
         {"requestBody": body({"$ref": "#/nowhere"})},
-        {"security": [{"digest": []}]},
+        {"security": [{"signed": []}]},
         {"servers": [{"url": "/relative"}]},
         {"servers": [{"url": "https://10.0.0.1/"}]},
         {"servers": [{"url": "ftp://x.test"}]},
@@ -237,7 +237,7 @@ def test_a_path_and_its_parameters_are_made_to_agree() -> None:
 )
 def test_a_broken_operation_is_skipped_with_a_finding_and_the_others_stay(broken: dict[str, Any]) -> None:
     paths = {"/x": {"get": {"operationId": "good"}, "post": {"operationId": "broken", **broken}}}
-    found = compiled(document(paths, components={"securitySchemes": {"digest": {"type": "http", "scheme": "digest"}}}))
+    found = compiled(document(paths, components={"securitySchemes": {"signed": {"type": "http", "scheme": "hawk"}}}))
     assert [tool.name for tool in found.spec.tools] == ["good"]
     assert [(each.level, each.pointer.startswith("/paths/~1x/post"), "broken is skipped" in each.message) for each in found.findings] == [
         ("error", True, True)

@@ -7,7 +7,7 @@ import pytest
 
 from bmm.builds.contract.promised import differences
 from bmm.builds.contract.recorder import Received
-from runner.contract import BearerCredential, Body, HttpTool, KeyCredential, Parameter
+from runner.contract import BearerCredential, Body, DigestCredential, HttpTool, KeyCredential, Parameter
 
 TOOL = HttpTool(
     name="change", description="Change", input_schema={"type": "object"}, method="POST", server="https://api.test/v1",
@@ -104,3 +104,9 @@ def test_a_key_is_looked_for_where_it_belongs() -> None:
     given = headers("authorization", None)
     assert differences(tool, ARGUMENTS, SECRETS, msgspec.structs.replace(given, target=f"{TARGET}&key=trial-TOKEN")) == []
     assert differences(tool, ARGUMENTS, SECRETS, given) == ["the query key does not hold TOKEN"]
+
+
+def test_digest_says_nothing_before_it_is_asked() -> None:
+    tool = msgspec.structs.replace(TOOL, auth=((DigestCredential(username="TOKEN", password="OTHER"),),))
+    assert differences(tool, ARGUMENTS, SECRETS, headers("authorization", None)) == []
+    assert differences(tool, ARGUMENTS, SECRETS, GOOD) == ["its header Authorization is there before the host has asked for HTTP Digest"]
