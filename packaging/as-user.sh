@@ -6,7 +6,7 @@ set -eu
 # What a machine says about its package registries and its trust, and what a person says about this run.
 PASSED='^\(PIP_[A-Z_]*\|UV_[A-Z_]*\|SSL_CERT_[A-Z]*\|[A-Z_]*CA_BUNDLE\|NODE_EXTRA_CA_CERTS\|npm_config_[a-z_]*\|NPM_CONFIG_[A-Z_]*\|[a-zA-Z]*_proxy\|[A-Z]*_PROXY\|BMM_[A-Z_]*\|PYTEST_ADDOPTS\|ANTHROPIC_[A-Z_]*\|CI\|TERM\|LANG\|LC_ALL\|TZ\|DEBIAN_FRONTEND\)=.*'
 # What a person says to one command of `bin/bmm`: the editor, passwords of databases, secrets for `bmm call` and `bmm dev` by their names.
-SAID='^\(VISUAL\|EDITOR\|MYSQL_PWD\|PGPASSWORD\|[A-Z][A-Z0-9_]*_\(KEY\|TOKEN\|SECRET\|PASSWORD\|USERNAME\)\)=.*'
+SAID='^\(VISUAL\|EDITOR\|MYSQL_PWD\|PGPASSWORD\|[A-Z][A-Z0-9_]*_\(KEY\|TOKEN\|SECRET\|PASSWORD\|USERNAME\|CERTIFICATE\)\)=.*'
 
 main() {
     locate

@@ -15,11 +15,23 @@ from urllib.parse import quote
 import msgspec
 from msgspec import Struct
 
-from runner.contract import BasicCredential, DigestCredential, HttpTool, ServerSpec, SpecError, Tool, decode_spec, keys_of, secrets_used
+from runner.contract import (
+    BasicCredential,
+    CertificateCredential,
+    DigestCredential,
+    HttpTool,
+    ServerSpec,
+    SpecError,
+    Tool,
+    decode_spec,
+    keys_of,
+    secrets_used,
+)
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.arguments import Checker
 from runner.tools.connection import MAX_BODY, Response
 from runner.tools.credentials import choose
+from runner.tools.identity import not_accepted, presenting
 from runner.tools.registry import SchemaUnusable
 from runner.tools.request import HttpRequest, MissingSecret, PreparedTool, RequestError, build_request, prepare
 from runner.tools.result import ToolAnswer, timed_out, too_large, unreachable
@@ -30,13 +42,14 @@ class Problem(Exception):
     """What the person has to change; printed as it is, exit code 2."""
 
 
-class Shown(Struct, frozen=True, kw_only=True):
-    """What a dry run prints."""
+class Shown(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a dry run prints. `certificate` names the secrets of the client certificate that the connection shows."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: str | dict[str, str] | None
+    certificate: tuple[str, ...] = ()
 
 
 class Answered(Struct, frozen=True, kw_only=True):
@@ -81,9 +94,11 @@ def _call(args: argparse.Namespace) -> int:
     if how.pager is not None:
         request = how.pager.applied(request, values)
     resolve = dict(pair.split("=", 1) for pair in args.resolve)
-    digest = next((each for each in choose(tool.auth, os.environ) if isinstance(each, DigestCredential)), None)
+    chosen = choose(tool.auth, os.environ)
+    digest = next((each for each in chosen if isinstance(each, DigestCredential)), None)
     signer = None if digest is None else Signer(digest, os.environ)
-    found, read = asyncio.run(_sent(request, tool.timeout, resolve, how, values, signer))
+    certificate = next((each for each in chosen if isinstance(each, CertificateCredential)), None)
+    found, read = asyncio.run(_sent(request, tool.timeout, resolve, how, values, signer, certificate))
     if found is not None:
         _print(_pretty(found) if args.json else _as_text(found))
     if read.is_error:
@@ -101,7 +116,7 @@ def shown(ready: PreparedTool, arguments: Mapping[str, object], secrets: Mapping
     except MissingSecret as error:
         missing = error.keys
         request = build_request(ready, arguments, {**secrets, **{key: f"<{key}>" for key in missing}})
-    headers = dict(request.headers)
+    headers, certificate = dict(request.headers), tuple[str, ...]()
     for key in missing:
         request = msgspec.structs.replace(request, url=request.url.replace(quote(f"<{key}>", safe=""), f"<{key}>"))
     for credential in choose(ready.tool.auth, {**secrets, **{key: f"<{key}>" for key in missing}}):
@@ -110,17 +125,27 @@ def shown(ready: PreparedTool, arguments: Mapping[str, object], secrets: Mapping
             headers["Authorization"] = f"Basic {':'.join(pair)}"
         elif isinstance(credential, DigestCredential):
             headers["Authorization"] = f"Digest <what the host asks, answered with {' and '.join(keys_of(credential))}>"
-    return Shown(method=request.method, url=request.url, headers=headers, body=_body(request.body))
+        elif isinstance(credential, CertificateCredential):
+            certificate = tuple(f"<{key}>" for key in keys_of(credential))
+    return Shown(method=request.method, url=request.url, headers=headers, body=_body(request.body), certificate=certificate)
 
 
 async def _sent(
-    request: HttpRequest, seconds: float, resolve: Mapping[str, str], how: Reading, values: dict[str, object], signer: Signer | None
+    request: HttpRequest,
+    seconds: float,
+    resolve: Mapping[str, str],
+    how: Reading,
+    values: dict[str, object],
+    signer: Signer | None,
+    certificate: CertificateCredential | None,
 ) -> tuple[Answered | None, ToolAnswer]:
     import httpx2
 
     url = httpx2.URL(request.url)
     port = url.port or (443 if url.scheme == "https" else 80)
     address = resolve.get(f"{url.host}:{port}")
+
+    trust = httpx2.create_ssl_context() if certificate is None else presenting(certificate, os.environ, httpx2.create_ssl_context())
 
     async def send(one: HttpRequest) -> Response:
         headers = [(b"Host", url.netloc), *one.raw_headers]
@@ -138,11 +163,13 @@ async def _sent(
         return Response(status=response.status_code, headers=dict(response.headers), body=bytes(body))
 
     try:
-        async with asyncio.timeout(seconds), httpx2.AsyncClient() as client:
+        async with asyncio.timeout(seconds), httpx2.AsyncClient(verify=trust) as client:
             response = await (send(request) if signer is None else signer.exchange(request, send))
     except (TimeoutError, httpx2.TimeoutException):
         return None, timed_out(seconds)
     except httpx2.HTTPError as error:
+        if (refused := not_accepted(f"{url.host}:{port}", error, how.keys)) is not None:
+            return None, refused
         return None, unreachable(f"{url.host}:{port}", str(error) or type(error).__name__)
     if response.body is None:
         return None, too_large(MAX_BODY)

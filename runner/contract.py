@@ -18,6 +18,7 @@ from runner.http_request import Answer as Answer
 from runner.http_request import BasicCredential as BasicCredential
 from runner.http_request import BearerCredential as BearerCredential
 from runner.http_request import Body as Body
+from runner.http_request import CertificateCredential as CertificateCredential
 from runner.http_request import Credential as Credential
 from runner.http_request import DigestCredential as DigestCredential
 from runner.http_request import KeyCredential as KeyCredential
@@ -27,6 +28,7 @@ from runner.http_request import Part as Part
 from runner.http_request import XmlNode as XmlNode
 from runner.http_request import keys_of as keys_of
 from runner.http_request import place_of as place_of
+from runner.http_request import problem_of_alternative
 from runner.http_request import with_keys as with_keys
 from runner.offers import APP_SCHEME, ARGUMENT_NAME, MAX_OFFERS, fault_of
 from runner.offers import MAX_CONTENT_BYTES as MAX_CONTENT_BYTES
@@ -361,13 +363,8 @@ def _check_http_tool(tool: HttpTool, spec: ServerSpec, pointer: str) -> None:
     if missing := [key for key in secrets_used(tool) if key not in known_secrets]:
         raise SpecError(f"tool {tool.name!r} uses the secret {missing[0]}, which /secrets does not list", f"{pointer}/auth")
     for number, alternative in enumerate(tool.auth):
-        _check_alternative(tool, alternative, f"{pointer}/auth/{number}")
-
-
-def _check_alternative(tool: HttpTool, alternative: tuple[Credential, ...], pointer: str) -> None:
-    places = [place_of(credential) for credential in alternative]
-    if any(isinstance(each, DigestCredential) and places.count(place_of(each)) > 1 for each in alternative):
-        raise SpecError(f"tool {tool.name!r} signs in with HTTP Digest and another credential for the header Authorization", pointer)
+        if (problem := problem_of_alternative(alternative, plain=plain)) is not None:
+            raise SpecError(f"tool {tool.name!r} cannot sign in like this: {problem}", f"{pointer}/auth/{number}")
 
 
 def secrets_used(tool: HttpTool) -> list[str]:

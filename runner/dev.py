@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import uvloop
 
-from runner.contract import Entry, ServerSpec, SpecError, decode_spec, reached_host
+from runner.contract import Entry, ServerSpec, SpecError, decode_spec
 from runner.tools.alone import Alone
 from runner.tools.connection import Connection
 from runner.tools.context import Capability, Level, NotCapable, Question, Unanswered
@@ -32,25 +32,14 @@ class Here(Upstreams):
 
     def __init__(self, entries: tuple[Entry, ...], resolve: Mapping[str, str]) -> None:
         super().__init__(entries, egress=Path("/"))
-        self._resolve, self._direct = resolve, dict[tuple[str, int, bool], Destination]()
+        self._resolve = resolve
 
-    def destination(self, server: str) -> Destination | None:
-        if super().destination(server) is None:
-            return None
-        key = name, port, plain = reached_host(server)
-        if key not in self._direct:
-            entry, _ = self._entries[name, port]
-            address = self._resolve.get(f"{name}:{port}", name)
-            self._direct[key] = Direct(entry, address, None if plain else lambda: self.trust)
-        return self._direct[key]
+    def _way_to(self, entry: Entry, socket: str, trust: Callable[[], ssl.SSLContext] | None) -> Destination:
+        return Direct(entry, self._resolve.get(f"{entry.name}:{entry.port}", entry.name), trust)
 
     def way(self, name: str, port: int) -> str | None:
         """Databases are reached by relays of the appliance only."""
         return None
-
-    async def close(self) -> None:
-        for destination in self._direct.values():
-            destination.close()
 
 
 class Direct(Destination):

@@ -115,13 +115,25 @@ class DigestCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     password: str
 
 
-Credential = KeyCredential | BearerCredential | BasicCredential | DigestCredential
+class CertificateCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="certificate", tag_field="type"):
+    """A client certificate for TLS from PEM text in secrets: the certificate with its chain behind it, and its private key.
+
+    Without `key` both are in the one secret. It is shown to the tool's own host only, which has to be reached by https.
+    """
+
+    certificate: str
+    key: str | None = None
+
+
+Credential = KeyCredential | BearerCredential | BasicCredential | DigestCredential | CertificateCredential
 
 
 def keys_of(credential: Credential) -> tuple[str, ...]:
     """The keys of the secrets one credential is made of."""
     if isinstance(credential, KeyCredential | BearerCredential):
         return (credential.secret,)
+    if isinstance(credential, CertificateCredential):
+        return (credential.certificate,) if credential.key is None else (credential.certificate, credential.key)
     return credential.username, credential.password
 
 
@@ -129,12 +141,27 @@ def place_of(credential: Credential) -> tuple[str, str]:
     """Where a credential goes: the place and the name there, a header's in lower case. No two can go to the same."""
     if isinstance(credential, KeyCredential):
         return credential.place, credential.name.lower() if credential.place == "header" else credential.name
-    return "header", "authorization"
+    return ("connection", "certificate") if isinstance(credential, CertificateCredential) else ("header", "authorization")
+
+
+def problem_of_alternative(alternative: tuple[Credential, ...], *, plain: bool) -> str | None:
+    """Why these credentials cannot be sent together; `plain`: without TLS."""
+    places = [place_of(credential) for credential in alternative]
+    for credential in alternative:
+        alone = places.count(place_of(credential)) == 1
+        if isinstance(credential, DigestCredential) and not alone:
+            return "HTTP Digest and another credential both need the header Authorization"
+        if isinstance(credential, CertificateCredential) and (plain or not alone):
+            return "only https can show a client certificate" if plain else "a connection shows one client certificate, not several"
+    return None
 
 
 def with_keys(credential: Credential, keys: Mapping[str, str]) -> Credential:
     """The same credential made of other secrets: those named in `keys` go by their new names."""
     if isinstance(credential, KeyCredential | BearerCredential):
         return replace(credential, secret=keys.get(credential.secret, credential.secret))
-    username, password = (keys.get(key, key) for key in keys_of(credential))
+    if isinstance(credential, CertificateCredential):
+        key = None if credential.key is None else keys.get(credential.key, credential.key)
+        return replace(credential, certificate=keys.get(credential.certificate, credential.certificate), key=key)
+    username, password = (keys.get(each, each) for each in keys_of(credential))
     return replace(credential, username=username, password=password)

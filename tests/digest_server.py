@@ -5,7 +5,6 @@ import json
 import re
 import secrets
 import socketserver
-import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -157,12 +156,10 @@ class _Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 @contextmanager
-def digest_server(rules: Rules, path: Path | None = None, *, context: ssl.SSLContext | None = None) -> Iterator[int]:
+def digest_server(rules: Rules, path: Path | None = None) -> Iterator[int]:
     """Serve on a Unix socket, or on a port of loopback, which it gives, until the block ends."""
     server: Any = _Unix(str(path), _Handler) if path else _Tcp(("127.0.0.1", 0), _Handler)
     server.rules = rules
-    if context is not None:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:

@@ -147,7 +147,7 @@ class _Request:
         self.parts: list[FormPart] = []
         self.basic: tuple[str, str] | None = None
         self.bearer: str | None = None
-        self.digest = self.as_query = self.head = self.as_json = self.upload = self.from_file = False
+        self.certificate = self.has_key = self.digest = self.as_query = self.head = self.as_json = self.upload = self.from_file = False
 
     def header(self, value: str) -> None:
         name, colon, text = value.partition(":")
@@ -193,6 +193,11 @@ class _Request:
         name, _, password = value.partition(":")
         self.basic = name, password
 
+    def certificate_file(self, value: str) -> None:
+        self.certificate = True
+        file = value.partition(":")[0][:80]
+        self._remarks.note("", f"{self.where}: the certificate {file} is not read; its content is a secret", "set the secret from the file")
+
     def upload_file(self, _: str) -> None:
         self.upload = self.from_file = True
 
@@ -235,7 +240,7 @@ class _Request:
             raise UnreadableCommand(f"The {self.where} uses the method {method[:20]!r}, which a server cannot send")
         return Seen(
             where=self.where, method=method, url=url, headers=tuple(self.headers), cookies=tuple(self.cookies), basic=basic,
-            digest=self.digest, bearer=self.bearer, body=body,
+            digest=self.digest, certificate=("pair" if self.has_key else "file") if self.certificate else None, bearer=self.bearer, body=body,
         )  # fmt: skip
 
     def _body(self) -> Sent | None:
@@ -268,6 +273,7 @@ _ACTS: dict[str, Callable[[_Request, str], None]] = {
     "--data-raw": lambda request, value: request.data.append(value),
     "--data-urlencode": _Request.encoded, "--url-query": _Request.url_query, "--json": _Request.json, "--form": _Request.form,
     "--form-string": _Request.form_string, "--user": _Request.user, "--upload-file": _Request.upload_file,
-    "--digest": _set("digest", True), "--get": _set("as_query", True), "--head": _set("head", True),
+    "--cert": _Request.certificate_file, "--key": _set("has_key", True), "--digest": _set("digest", True),
+    "--get": _set("as_query", True), "--head": _set("head", True),
 }  # fmt: skip
 

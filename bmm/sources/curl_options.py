@@ -38,11 +38,14 @@ _TOLD_VALUE = {
     "--capath": "a server trusts public authorities; the certificate folder is left out",
     "--unix-socket": "a server reaches hosts by name; the socket is left out",
     "--noproxy": "a server uses no proxy",
+    "--pass": "a server's key is not encrypted; set the secret as `openssl pkey -in FILE` prints it",
+    "--cert-type": "a server takes a certificate in PEM form; `openssl x509` and `openssl pkcs12 -nodes` make it from others",
+    "--key-type": "a server takes a key in PEM form; `openssl pkey` makes it from others",
 }
 TOLD = _TOLD | _TOLD_VALUE
 """Option -> what is said about it, because a server does not follow it."""
 REFUSED = {
-    "--cert": "a client certificate", "--key": "a client key", "--ntlm": "NTLM", "--negotiate": "Negotiate",
+    "--ntlm": "NTLM", "--negotiate": "Negotiate",
     "--aws-sigv4": "a signature for each request (AWS)", "--config": "options from a file", "--variable": "curl's own variables",
     "--expand-url": "curl's own variables", "--expand-data": "curl's own variables", "--expand-header": "curl's own variables",
 }  # fmt: skip

@@ -12,10 +12,12 @@ from bmm.sources.endpoints import Endpoint
 from bmm.sources.finding import Remarks
 from bmm.sources.inferred import schema_of, schema_of_texts, shown_of
 from bmm.sources.openapi.names import secret_key
+from bmm.sources.openapi.security import CERTIFICATE_HINT, PRIVATE_KEY_HINT
 from bmm.sources.seen import FORM, JSON, MULTIPART, FormPart, Seen, Sent, json_of, query_of
 from runner.contract import (
     BasicCredential,
     BearerCredential,
+    CertificateCredential,
     Credential,
     DigestCredential,
     JsonSchema,
@@ -34,6 +36,7 @@ _NOISE = re.compile(
     r"|x-(requested-with|client-data|forwarded-.*|real-ip|b3-.*|datadog-.*|amzn-trace-id|request-id|correlation-id|newrelic.*)|traceparent"
     r"|tracestate|baggage|sentry-.*|newrelic|cf-.*|purpose|proxy-.*|via|range|content-type|cookie|x-amz-(date|content-sha256)|date|alt-used)$"
 )
+CERTIFICATE_WITH_KEY = "A client certificate in PEM form, its chain behind it, and its private key, not encrypted. Shown to the API when a connection is made."
 _UNKNOWN = f"{OPEN}{CLOSE}"
 _TYPED = re.compile(r"[\w!#$&^.+-]+/[\w!#$&^.+-]+")
 # Parameters that say how the answer is to be written, or which version of the API is meant.
@@ -198,6 +201,11 @@ def _auth(request: Seen, title: str, secrets: Secrets, name: str, remarks: Remar
         yield BearerCredential(secret=secrets.key(title, "header", "TOKEN", bearer, "A token. Sent as Authorization: Bearer."))
     elif request.basic is not None:
         yield _digest(*request.basic, title, secrets) if request.digest else _basic(*request.basic, title, secrets)
+    if request.certificate is not None:
+        both = request.certificate == "file"
+        certificate = secrets.key(title, "connection", "CERTIFICATE", "", CERTIFICATE_WITH_KEY if both else f"A client certificate. {CERTIFICATE_HINT}")
+        private = None if both else secrets.key(title, "connection", "PRIVATE_KEY", "", f"Its private key. {PRIVATE_KEY_HINT}")
+        yield CertificateCredential(certificate=certificate, key=private)
     for cookie, value in request.cookies:
         if is_cookie(cookie):
             hint = f"What a browser that is signed in has; it ends when that sign-in does. Sent as the cookie {cookie}."

@@ -1,6 +1,7 @@
 """One HTTP request that somebody has made or written down: what curl commands and recordings have in common."""
 
 import re
+from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -46,7 +47,8 @@ class Answered(Struct, frozen=True, kw_only=True):
 class Seen(Struct, frozen=True, kw_only=True):
     """A request. `where` says which one it was, such as "command 2". `url` has no user name; `basic` is what stood in its place.
 
-    `digest` says that user name and password are for HTTP Digest.
+    `digest` says that user name and password are for HTTP Digest; `certificate` whether a client certificate is shown, from a file
+    that holds its key too, or from a pair of files.
     """
 
     where: str
@@ -56,6 +58,7 @@ class Seen(Struct, frozen=True, kw_only=True):
     cookies: Pairs = ()
     basic: tuple[str, str] | None = None
     digest: bool = False
+    certificate: Literal["file", "pair"] | None = None
     bearer: str | None = None
     body: Sent | None = None
     answer: Answered | None = None

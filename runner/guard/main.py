@@ -194,7 +194,8 @@ def _revoked(control: Control) -> frozenset[str]:
 
 async def _warm(upstreams: Upstreams, events: EventLog) -> None:
     try:
-        await asyncio.to_thread(upstreams.warm)
+        for problem in await asyncio.to_thread(upstreams.warm):
+            events.log("error", problem, at=time.time())
     except (ImportError, OSError) as error:
         events.log("error", f"calls over HTTP are not possible: {error}", at=time.time())
     # What start-up made lives as long as the process; the collector need not look at it again.

@@ -160,7 +160,7 @@ class Connection(asyncio.Protocol):
             self._fail()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._fail()
+        self._fail(exc)
 
     def on_message_begin(self) -> None:
         if self._waiter is None or self._waiter.done():
@@ -241,8 +241,10 @@ class Connection(asyncio.Protocol):
         body = None if self._over else bytes(self._body)
         self._waiter.set_result(Response(status=self._status, headers=self._headers, body=body, ended=ended))
 
-    def _fail(self) -> None:
+    def _fail(self, cause: Exception | None = None) -> None:
         self.reusable = False
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_exception(Cut(stale=self._used and self._silent))
+            cut = Cut(stale=self._used and self._silent)
+            cut.__cause__ = cause
+            self._waiter.set_exception(cut)
         self.close()

@@ -21,7 +21,7 @@ class Destination:
     """One `name:port` behind its socket, and the idle connections to it, most recently used last."""
 
     def __init__(self, entry: Entry, socket: str, trust: Callable[[], ssl.SSLContext] | None) -> None:
-        """`trust` makes the context for TLS; None is HTTP without it."""
+        """`trust` gives the context for TLS; None is HTTP without it."""
         self.host = f"{entry.name}:{entry.port}"
         self._name, self._authority = entry.name, entry.name if entry.port == (443 if trust else 80) else self.host
         self._socket, self._trust = socket, None if entry.recorded else trust
@@ -34,6 +34,7 @@ class Destination:
             NotConnected: nothing was sent.
             Cut: it may have been sent, and no complete response came.
             Unsendable: it would not be valid HTTP.
+            RequestError: the client certificate cannot be shown.
         """
         message = encoded(request, self._authority)
         connection = None if fresh else self._kept()
@@ -46,6 +47,15 @@ class Destination:
             raise
         self._keep(connection)
         return response
+
+    def warm(self) -> None:
+        """Make what the first connection would wait for.
+
+        Raises:
+            RequestError: there can be no connection with these secrets.
+        """
+        if self._trust is not None:
+            self._trust()
 
     def close(self) -> None:
         while self._idle:

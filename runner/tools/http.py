@@ -3,15 +3,15 @@
 import asyncio
 import ssl
 import time
-from collections.abc import Mapping
-from functools import cached_property, partial
+from collections.abc import Callable, Mapping
+from functools import cache, cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from runner.contract import DigestCredential, Entry, HttpTool, reached_host
+from runner.contract import CertificateCredential, DigestCredential, Entry, HttpTool, keys_of, reached_host
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
 from runner.tools.context import Context
@@ -22,6 +22,7 @@ from runner.tools.egress import HEADER, refused_by_alert, refused_by_header
 from runner.tools.errors import ArgumentError, MissingSecret, RequestError
 from runner.tools.fetch import fetched
 from runner.tools.files import urls_in
+from runner.tools.identity import not_accepted, presenting
 from runner.tools.prepare import PreparedTool, prepare
 from runner.tools.request import HttpRequest, build_request
 from runner.tools.result import ToolAnswer, failed, timed_out, too_large, unreachable
@@ -39,18 +40,24 @@ class Upstreams:
 
     def __init__(self, entries: tuple[Entry, ...], *, egress: Path) -> None:
         self._entries = {(entry.name, entry.port): (entry, str(egress / f"{entry.index}.sock")) for entry in entries}
-        self._destinations: dict[tuple[str, int, bool], Destination] = {}
+        self._destinations: dict[tuple[str, int, bool, CertificateCredential | None], Destination] = {}
         self._signers: dict[tuple[str, int, bool, DigestCredential], Signer] = {}
 
-    def destination(self, server: str) -> Destination | None:
-        """Where the requests of a tool with this base URL go; None when its owner has not allowed it."""
+    def destination(
+        self, server: str, certificate: CertificateCredential | None = None, secrets: Mapping[str, str] = {}
+    ) -> Destination | None:
+        """Where the requests of a tool with this base URL go; None when its owner has not allowed it.
+
+        Connections and TLS sessions of one client certificate are never those of another, or of none.
+        """
         name, port, plain = reached_host(server)
         if (name, port) not in self._entries or self._entries[name, port][0].protocol != "http":
             return None
-        if (name, port, plain) not in self._destinations:
-            entry, socket = self._entries[name, port]
-            self._destinations[name, port, plain] = Destination(entry, socket, None if plain else lambda: self.trust)
-        return self._destinations[name, port, plain]
+        place = (name, port, plain, certificate)
+        if place not in self._destinations:
+            trust = (lambda: self.trust) if certificate is None else cache(lambda: presenting(certificate, secrets, trusted()))
+            self._destinations[place] = self._way_to(*self._entries[name, port], None if plain else trust)
+        return self._destinations[place]
 
     def allowed(self, server: str) -> Destination | None:
         """The same for an address that comes from a model: without TLS only where the owner has said so."""
@@ -67,17 +74,27 @@ class Upstreams:
         found = self._entries.get((name, port))
         return None if found is None else found[1]
 
+    def _way_to(self, entry: Entry, socket: str, trust: Callable[[], ssl.SSLContext] | None) -> Destination:
+        return Destination(entry, socket, trust)
+
     @cached_property
     def trust(self) -> ssl.SSLContext:
         return trusted()
 
-    def warm(self) -> None:
-        """Import and load now what the first call would wait for; runs in a thread of its own."""
+    def warm(self) -> list[str]:
+        """Import and load now what the first call would wait for, in a thread of its own. Sentences about client certificates that cannot be used."""
         import email.utils  # noqa: F401
 
         import jsonschema_rs  # noqa: F401
 
         _ = self.trust
+        found: list[str] = []
+        for destination in tuple(self._destinations.values()):
+            try:
+                destination.warm()
+            except RequestError as error:
+                found.append(error.message)
+        return found
 
     async def close(self) -> None:
         for destination in self._destinations.values():
@@ -97,8 +114,10 @@ class HttpRunner:
     def __init__(self, tool: HttpTool, upstreams: Upstreams, secrets: Mapping[str, str]) -> None:
         self._tool, self._secrets, self._upstreams = tool, secrets, upstreams
         self._takes_files = tool.body is not None and (tool.body.binary or any(part.file for part in tool.body.parts.values()))
-        self._destination = upstreams.destination(tool.server)
-        digest = next((each for each in _chosen(tool, secrets) if isinstance(each, DigestCredential)), None)
+        chosen = _chosen(tool, secrets)
+        self._certificate = next((each for each in chosen if isinstance(each, CertificateCredential)), None)
+        self._destination = upstreams.destination(tool.server, self._certificate, secrets)
+        digest = next((each for each in chosen if isinstance(each, DigestCredential)), None)
         self._signer = None if digest is None else upstreams.signer(tool.server, digest, secrets)
 
     @cached_property
@@ -151,10 +170,12 @@ class HttpRunner:
             except Unsendable:
                 return failed("request_not_http", f"{destination.host} cannot be asked this: it would not be valid HTTP.")
             except NotConnected as error:
-                found = not_connected(destination.host, error)
+                found = self._not_accepted(destination.host, error) or not_connected(destination.host, error)
                 if not retry or _is_tls(error):
                     return found
             except Cut as error:
+                if (refused := self._not_accepted(destination.host, error)) is not None:
+                    return refused
                 found = cut(destination.host)
                 # A connection that was kept too long is no failure of the API; neither costs the model a call.
                 if (retry or repeatable) and (error.stale or (tries == 1 and not retry)):
@@ -172,6 +193,9 @@ class HttpRunner:
                 return found
             fresh, tries = True, tries + 1
             await asyncio.sleep(wait)
+
+    def _not_accepted(self, host: str, error: NotConnected | Cut) -> ToolAnswer | None:
+        return not_accepted(host, error, () if self._certificate is None else keys_of(self._certificate))
 
     def _read(self, response: Response, request: HttpRequest, arguments: dict[str, Any], host: str) -> ToolAnswer:
         if refusal := refused_by_header(host, response.headers):

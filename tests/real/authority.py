@@ -13,9 +13,9 @@ from cryptography.x509.oid import NameOID
 class Authority:
     """`pem` is what a client trusts; `issue` makes a server's certificate."""
 
-    def __init__(self) -> None:
+    def __init__(self, called: str = "Authority of the tests") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Authority of the tests")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, called)])
         basic = x509.BasicConstraints(ca=True, path_length=0)
         certificate = self._builder(self._name, self._key.public_key()).add_extension(basic, critical=True).sign(self._key, SHA256())
         self.pem = certificate.public_bytes(Encoding.PEM).decode()

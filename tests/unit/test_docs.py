@@ -22,7 +22,7 @@ from runner.protocol.offers import Offers
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "ARCHITECTURE.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 # Options of other programs, and of our scripts.
-OTHERS = {"--help", "--oauth2-bearer", "--seed", "--requests", "--documents", "--rounds", "--seconds", "--system"}
+OTHERS = {"--help", "--oauth2-bearer", "--digest", "--cert", "--key", "--seed", "--requests", "--documents", "--rounds", "--seconds", "--system"}
 INNER = {"hold", "egress"}
 """Commands that only `bmm serve` types."""
 

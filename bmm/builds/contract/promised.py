@@ -9,7 +9,18 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 import msgspec
 
 from bmm.builds.contract.recorder import Received
-from runner.contract import BasicCredential, Body, Credential, DigestCredential, HttpTool, KeyCredential, Parameter, keys_of, reached_host
+from runner.contract import (
+    BasicCredential,
+    Body,
+    CertificateCredential,
+    Credential,
+    DigestCredential,
+    HttpTool,
+    KeyCredential,
+    Parameter,
+    keys_of,
+    reached_host,
+)
 
 # Neither an argument nor a document may set these, so a parameter of that name is never sent.
 _FRAMING = frozenset(
@@ -114,6 +125,8 @@ def _headers(tool: HttpTool, arguments: Mapping[str, Any], sent: Received) -> It
 
 def _credentials(tool: HttpTool, credentials: tuple[Credential, ...], secrets: Mapping[str, str], sent: Received) -> Iterator[str]:
     for each in credentials:
+        if isinstance(each, CertificateCredential):
+            continue  # The recorder is reached without TLS.
         if isinstance(each, DigestCredential):
             # The recorder asks for nothing, and to a host that does not ask nothing is said.
             if sent.header("authorization") is not None:
@@ -131,7 +144,7 @@ def _credentials(tool: HttpTool, credentials: tuple[Credential, ...], secrets: M
             place, found, wanted = f"the {each.place} {each.name}", dict(parse_qsl(text)).get(each.name), secrets[each.secret]
         if found != wanted:
             yield f"{place} does not hold {' and '.join(keys_of(each))}"
-    sending = {key for each in credentials for key in keys_of(each)}
+    sending = {key for each in credentials if not isinstance(each, DigestCredential | CertificateCredential) for key in keys_of(each)}
     everything = "\n".join((sent.target, *(value for _, value in sent.headers), sent.body.decode("latin-1")))
     for key, value in secrets.items():
         # A value that begins another one's is not there because that one is.

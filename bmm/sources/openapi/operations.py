@@ -115,7 +115,7 @@ def compile_operation(operation: Operation, name: str, context: Context) -> Http
     node, pointer, remarks = operation.node, operation.pointer, context.document.remarks
     path = _clean_path(operation.path, operation.item_pointer, remarks)
     server = context.servers.for_operation(*_servers(operation, context.document))
-    auth = context.security.for_operation(node.get("security"), pointer)
+    auth = context.security.for_operation(node.get("security"), pointer, server=server)
     parts = _parts(operation, path, context, auth=auth, schemas=context.schemas)
     response = response_of(node, pointer, context.document)
     paging = paging_of(operation.method, parts.parameters, response, context.document)

@@ -12,6 +12,7 @@ from bmm.sources.openapi.texts import one_line
 from runner.contract import (
     BasicCredential,
     BearerCredential,
+    CertificateCredential,
     Credential,
     DigestCredential,
     HttpTool,
@@ -29,6 +30,8 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NOT_STORED = frozenset(
     {"negotiate", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
 )
+CERTIFICATE_HINT = "The certificate in PEM form, its chain behind it. Shown to the API when a connection is made; a file that holds the key too will do."
+PRIVATE_KEY_HINT = "The certificate's private key in PEM form, not encrypted. Never sent; a file that holds the certificate too will do."
 Place = Literal["header", "query", "cookie"]
 
 Auth = tuple[tuple[Credential, ...], ...]
@@ -89,8 +92,8 @@ class Security:
             self._schemes[given] = Scheme(credential=credential, hints={key: hint})
         return self._schemes[given]
 
-    def for_operation(self, requirement: object, pointer: str) -> Auth:
-        """The alternatives for one operation; `requirement` is its own `security`, None where it has none.
+    def for_operation(self, requirement: object, pointer: str, *, server: str) -> Auth:
+        """The alternatives for one operation; `requirement` is its own `security`, None where it has none; `server` its base URL.
 
         Raises:
             SecurityError: it asks for a way to sign in, and none of those it names can be used.
@@ -107,7 +110,7 @@ class Security:
         problems: list[SecurityError] = []
         for number, alternative in enumerate(requirement):
             try:
-                alternatives.append(self._alternative(alternative, under(pointer, number)))
+                alternatives.append(self._alternative(alternative, under(pointer, number), plain=server.startswith("http:")))
             except SecurityError as error:
                 problems.append(error)
         if not alternatives:
@@ -124,7 +127,7 @@ class Security:
         hints = {key: hint for scheme in self._schemes.values() for key, hint in scheme.hints.items()}
         return tuple(SecretNeed(key=key, hint=hint, required=key in required) for key, hint in hints.items() if key in used)
 
-    def _alternative(self, requirement: object, pointer: str) -> tuple[Credential, ...]:
+    def _alternative(self, requirement: object, pointer: str, *, plain: bool) -> tuple[Credential, ...]:
         if isinstance(requirement, str):
             requirement = {requirement: []}
         if not isinstance(requirement, dict):
@@ -132,6 +135,8 @@ class Security:
         credentials: dict[tuple[str, str], Credential] = {}
         for name in requirement:
             scheme = self._named(name, under(pointer, name))
+            if plain and scheme is not None and isinstance(scheme.credential, CertificateCredential):
+                raise SecurityError(f"the security scheme {name!r} is a client certificate, which only https can show", under(pointer, name))
             if scheme is not None and credentials.setdefault(place_of(scheme.credential), scheme.credential) != scheme.credential:
                 message = f"the security scheme {name!r} sends its credential where another one does; only the first is used"
                 self._document.remarks.note(pointer, message)
@@ -178,6 +183,10 @@ class Security:
                 "A credential.", about, f"Sent as the header Authorization. Give the whole value, beginning with {node['scheme']}."
             )
             return Scheme(credential=KeyCredential(place="header", name="Authorization", secret=key), hints={key: hint})
+        if kind == "mutualTLS":
+            certificate, private = (self._free(secret_key(title, name, each)) for each in ("CERTIFICATE", "PRIVATE_KEY"))
+            hints = {certificate: _hint("A client certificate.", about, CERTIFICATE_HINT), private: _hint("Its private key.", about, PRIVATE_KEY_HINT)}
+            return Scheme(credential=CertificateCredential(certificate=certificate, key=private), hints=hints)
         kind = f"http {http}" if kind == "http" else kind
         raise SecurityError(f"the security scheme {name!r} is of the type {kind!r}, which is not supported", "")
 

@@ -144,7 +144,7 @@ def test_findings_are_lines_on_standard_error_or_json() -> None:
         "openapi": "3.1.0",
         "servers": [{"url": "https://a.test"}],
         "paths": {"/a": {"get": {}, "post": {"security": [{"x\n": []}]}}},
-        "components": {"securitySchemes": {"x\n": {"type": "mutualTLS"}}},
+        "components": {"securitySchemes": {"x\n": {"type": "http", "scheme": "hawk"}}},
     }
     done = bmm("compile", "openapi", "-", stdin=json.dumps(document).encode())
     assert done.returncode == 0

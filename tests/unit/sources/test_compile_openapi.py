@@ -11,6 +11,7 @@ from runner.contract import (
     AllowedHost,
     BasicCredential,
     BearerCredential,
+    CertificateCredential,
     DigestCredential,
     HttpTool,
     KeyCredential,
@@ -125,10 +126,13 @@ SCHEMES: Json = {
     "oidc": {"type": "openIdConnect", "openIdConnectUrl": "https://x"},
     "digest": {"type": "http", "scheme": "Digest", "description": "As in the console"},
     "negotiate": {"type": "http", "scheme": "negotiate"},
+    "mtls": {"type": "mutualTLS"},
 }
 KEY = KeyCredential(place="header", name="X-Api-Key", secret="SHOP_API_KEY")
 QUERY = KeyCredential(place="query", name="token", secret="SHOP_QUERY")
 BEARER = BearerCredential(secret="SHOP_BEARER_TOKEN")
+MUTUAL = CertificateCredential(certificate="SHOP_MTLS_CERTIFICATE", key="SHOP_MTLS_PRIVATE_KEY")
+PAIR = {"SHOP_MTLS_CERTIFICATE": True, "SHOP_MTLS_PRIVATE_KEY": True}
 DIGEST = DigestCredential(username="SHOP_DIGEST_USERNAME", password="SHOP_DIGEST_PASSWORD")
 
 
@@ -151,6 +155,13 @@ DIGEST = DigestCredential(username="SHOP_DIGEST_USERNAME", password="SHOP_DIGEST
         (None, [{"digest": []}, {"apiKey": []}, {}], ((DIGEST,), (KEY,), ()),
          {"SHOP_API_KEY": False, "SHOP_DIGEST_USERNAME": False, "SHOP_DIGEST_PASSWORD": False}),
         (None, [{"digest": [], "bearerAuth": []}], ((DIGEST,),), {"SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
+        (None, [{"mtls": []}], ((MUTUAL,),), PAIR),
+        (None, [{"mtls": [], "bearerAuth": []}], ((MUTUAL, BEARER),), PAIR | {"SHOP_BEARER_TOKEN": True}),
+        (None, [{"mtls": [], "digest": [], "apiKey": []}], ((MUTUAL, DIGEST, KEY),),
+         PAIR | {"SHOP_API_KEY": True, "SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
+        (None, [{"mtls": [], "apiKey": []}, {"mtls": [], "digest": []}, {"mtls": []}], ((MUTUAL, KEY), (MUTUAL, DIGEST), (MUTUAL,)),
+         PAIR | {"SHOP_API_KEY": False, "SHOP_DIGEST_USERNAME": False, "SHOP_DIGEST_PASSWORD": False}),
+        (None, [{"mtls": []}, {}], ((MUTUAL,), ()), {"SHOP_MTLS_CERTIFICATE": False, "SHOP_MTLS_PRIVATE_KEY": False}),
         (None, [{"bearerAuth": [], "digest": []}], ((BEARER,),), {"SHOP_BEARER_TOKEN": True}),
         (None, [{"oauth2": [], "bearerAuth": []}], ((BearerCredential(secret="SHOP_OAUTH2_TOKEN"),),), {"SHOP_OAUTH2_TOKEN": True}),
         (None, [{"nobody": []}], ((),), {}),
@@ -178,6 +189,17 @@ def test_hints_tell_where_a_secret_comes_from_and_goes_to() -> None:
     ]
     found = compiled(operation(security=[{"digest": []}], root={"components": {"securitySchemes": SCHEMES}}))
     assert {need.hint for need in found.spec.secrets} == {"As in the console. For HTTP Digest authentication; the password itself is not sent."}
+
+
+def test_a_client_certificate_needs_https() -> None:
+    plain = {"components": {"securitySchemes": SCHEMES}, "servers": [{"url": "http://a.test"}]}
+    found = compiled(operation(security=[{"mtls": []}, {"apiKey": []}], root=plain))
+    assert found.spec.tools[0].auth == ((KEY,),)  # type: ignore[union-attr]
+    assert [each.message for each in found.findings if "mtls" in each.message] == [
+        "the security scheme 'mtls' is a client certificate, which only https can show; this way to sign in is left out"
+    ]
+    with pytest.raises(UnusableDocument):
+        compiled(operation(security=[{"mtls": []}], root=plain))
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from bmm.errors import BadInput
 from bmm.sources.curl import compile_curl
 from bmm.sources.finding import Compiled
 from bmm.sources.openapi.options import Options
-from runner.contract import BasicCredential, BearerCredential, DigestCredential, HttpTool, KeyCredential, Parameter
+from runner.contract import BasicCredential, BearerCredential, HttpTool, KeyCredential, Parameter
 from runner.tools.request import build_request
 from tests.waiting import at_best, processor_seconds
 
@@ -298,7 +298,7 @@ def test_an_address_needs_a_name(address: str) -> None:
     [
         ("Invoke-WebRequest -UseBasicParsing -Uri \"https://x.test\"", "PowerShell"), ("fetch('https://x.test')", "JavaScript"),
         ("curl 'https://x.test", "never closed"), ("curl", "names no URL"), ("curl -H", "needs a value"), ("wget https://x.test", "no curl command"),
-        ("curl --frobnicate https://x.test", "--frobnicate is not known"), ("curl --cert a.pem https://x.test", "client certificate"),
+        ("curl --frobnicate https://x.test", "--frobnicate is not known"), ("curl --negotiate -u : https://x.test", "Negotiate"),
         ("curl --ntlm -u a:b https://x.test", "NTLM"), ("curl -X BREW https://x.test", "BREW"), ("curl ftp://x.test/a", "no http or https"),
         ("curl https://$HOST/a", "is a variable"), ("curl --aws-sigv4 aws:amz https://x.test", "AWS"), ("", "no curl command"),
         ("curl https://api.telegram.test/bot123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw/getMe", "credential in the path"),
@@ -310,24 +310,6 @@ def test_an_address_needs_a_name(address: str) -> None:
 def test_what_cannot_be_read_says_what_to_do(text: str, said: str) -> None:
     with pytest.raises(BadInput, match=said):
         compile_curl(text)
-
-
-@pytest.mark.parametrize(
-    ("options", "seen"),
-    [
-        ("--digest -u ann:s3cr3t", {"X_USERNAME": "ann", "X_PASSWORD": "s3cr3t"}),
-        ("-u ann:s3cr3t --digest", {"X_USERNAME": "ann", "X_PASSWORD": "s3cr3t"}),
-        ("--digest --user ann", {"X_USERNAME": "ann"}),
-        ("""-H 'Authorization: Digest username="ann", realm="r", nonce="n", uri="/a", response="0123abcd"'""", {"X_USERNAME": "ann"}),
-    ],
-)
-def test_digest_becomes_a_user_name_and_a_password(options: str, seen: dict[str, str]) -> None:
-    found = made(f"curl {options} https://x.test/a")
-    (tool,) = found.spec.tools
-    assert isinstance(tool, HttpTool)
-    assert tool.auth == ((DigestCredential(username="X_USERNAME", password="X_PASSWORD"),),)
-    assert dict(found.seen) == seen
-    assert "0123abcd" not in repr(found)
 
 
 def test_what_windows_copies_is_read() -> None:

@@ -109,4 +109,7 @@ def test_a_key_is_looked_for_where_it_belongs() -> None:
 def test_digest_says_nothing_before_it_is_asked() -> None:
     tool = msgspec.structs.replace(TOOL, auth=((DigestCredential(username="TOKEN", password="OTHER"),),))
     assert differences(tool, ARGUMENTS, SECRETS, headers("authorization", None)) == []
-    assert differences(tool, ARGUMENTS, SECRETS, GOOD) == ["its header Authorization is there before the host has asked for HTTP Digest"]
+    assert differences(tool, ARGUMENTS, SECRETS, GOOD) == [
+        "its header Authorization is there before the host has asked for HTTP Digest",
+        "it holds the secret TOKEN, which this tool does not declare",
+    ]
