@@ -95,10 +95,11 @@ class KeyCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     secret: str
 
 
-class BearerCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="bearer", tag_field="type"):
-    """`Authorization: Bearer <secret>` (OpenAPI `http`/`bearer`, `oauth2`, `openIdConnect`)."""
+class BearerCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="bearer", tag_field="type"):
+    """`Authorization: Bearer <secret>` (OpenAPI `http`/`bearer`, `oauth2`, `openIdConnect`), or with another word before the secret."""
 
     secret: str
+    scheme: Annotated[str, Meta(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$")] = "Bearer"
 
 
 class BasicCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag="basic", tag_field="type"):

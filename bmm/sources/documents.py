@@ -24,7 +24,7 @@ class _Part(Struct, frozen=True):
 
 
 def compile_documents(documents: Sequence[Document], *, options: Options) -> Compiled:
-    """The spec of OpenAPI or Swagger documents. A filter, a pinned parameter or a server's variable has to fit one of them, not all.
+    """The spec of OpenAPI or Swagger documents. A filter, a pin, a pick or a server's variable has to fit one of them, not all.
 
     Raises:
         UnusableDocument: nothing can be made of one of them.
@@ -61,16 +61,18 @@ def _part(document: Document, options: Options) -> _Part:
         return _Part(document, options, compile_openapi(data, location=location, options=options))
     except OptionsUnused as error:
         pins = {name: value for name, value in options.pins.items() if name not in error.pins}
+        picks = {name: fields for name, fields in options.picks.items() if name not in error.picks}
         variables = {name: value for name, value in options.server_vars.items() if name not in error.variables}
-        fitting = msgspec.structs.replace(options, pins=pins, server_vars=variables)
+        fitting = msgspec.structs.replace(options, pins=pins, picks=picks, server_vars=variables)
         return _Part(document, fitting, compile_openapi(data, location=location, options=fitting))
 
 
 def _every_option_fitted(parts: Sequence[_Part], options: Options) -> None:
     pins = options.pins.keys() - {name for part in parts for name in part.options.pins}
+    picks = options.picks.keys() - {name for part in parts for name in part.options.picks}
     variables = options.server_vars.keys() - {name for part in parts for name in part.options.server_vars}
-    if pins or variables:
-        raise OptionsUnused(pins=pins, variables=variables)
+    if pins or picks or variables:
+        raise OptionsUnused(pins=pins, picks=picks, variables=variables)
 
 
 def _shares(counts: list[int], limit: int) -> list[int]:

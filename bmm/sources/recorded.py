@@ -56,6 +56,8 @@ def compile_recorded(seen: Sequence[Seen], *, options: Options, remarks: Remarks
         raise UnusableDocument(f"No request can be used{reason}", findings=found)
     if unused:
         raise BadInput(f"--pin {sorted(unused)[0]}: no request has a parameter or a body member of this name")
+    if lost := sorted(options.picks.keys() - {tool.name for part in parts for tool in part.spec.tools}):
+        raise BadInput(f"--pick {lost[0]}: no request becomes a tool of this name")
     whole = merged(parts, name=options.name)
     used = {need.key for need in whole.spec.secrets}
     values = {key: value for key, value in secrets.values.items() if key in used}
@@ -84,9 +86,10 @@ def _compiled(
     named = {name for about in notes.values() for name in about.names}
     unused -= named
     pins = {name: value for name, value in options.pins.items() if name in named}
+    picks = {name: fields for name, fields in options.picks.items() if name in notes}
     own = {"openapi": "3.1.0", "info": {"title": title, "version": "1"}, "servers": [{"url": endpoints[0].origin}], "paths": paths}
     try:
-        found = compile_openapi(msgspec.json.encode(own), options=msgspec.structs.replace(options, pins=pins, name=title))
+        found = compile_openapi(msgspec.json.encode(own), options=msgspec.structs.replace(options, pins=pins, picks=picks, name=title))
     except UnusableDocument as error:
         for finding in error.findings or (Finding(level="error", pointer="", message=error.user_message),):
             remarks.add([msgspec.structs.replace(finding, pointer="")])

@@ -47,7 +47,9 @@ def rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, s
         return credential.place, credential.name, _checked(credential.secret, value, fits)
     if isinstance(credential, BearerCredential):
         value = secrets[credential.secret]
-        return "header", "Authorization", f"Bearer {_checked(credential.secret, value, _is_header(value))}"
+        # Some give the whole value, as what they have copied shows it.
+        word = "" if credential.scheme != "Bearer" and value.lower().startswith(f"{credential.scheme.lower()} ") else f"{credential.scheme} "
+        return "header", "Authorization", f"{word}{_checked(credential.secret, value, _is_header(value))}"
     if isinstance(credential, BasicCredential):
         pair = f"{secrets[credential.username]}:{secrets[credential.password]}"
         return "header", "Authorization", f"Basic {b64encode(pair.encode()).decode()}"

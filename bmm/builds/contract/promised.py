@@ -11,6 +11,7 @@ import msgspec
 from bmm.builds.contract.recorder import Received
 from runner.contract import (
     BasicCredential,
+    BearerCredential,
     Body,
     CertificateCredential,
     Credential,
@@ -135,8 +136,8 @@ def _credentials(tool: HttpTool, credentials: tuple[Credential, ...], secrets: M
         if isinstance(each, BasicCredential):
             pair = f"{secrets[each.username]}:{secrets[each.password]}"
             place, found, wanted = "the header Authorization", sent.header("authorization"), f"Basic {b64encode(pair.encode()).decode()}"
-        elif not isinstance(each, KeyCredential):
-            place, found, wanted = "the header Authorization", sent.header("authorization"), f"Bearer {secrets[each.secret]}"
+        elif isinstance(each, BearerCredential):
+            place, found, wanted = "the header Authorization", sent.header("authorization"), f"{each.scheme} {secrets[each.secret]}"
         elif each.place == "header":
             place, found, wanted = f"the header {each.name}", sent.header(each.name.lower()), secrets[each.secret]
         else:

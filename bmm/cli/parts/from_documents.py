@@ -26,6 +26,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pin", metavar="NAME=VALUE", action="append", default=[], help="fix a parameter for all tools; models do not see it"
     )
+    parser.add_argument(
+        "--pick", metavar="NAME=FIELD,…", action="append", default=[],
+        help="only these fields of the answers of an operation or tool, as paths: listOrders=items/*/id,total",
+    )  # fmt: skip
     parser.add_argument("--tag", action="append", default=[], help="only operations with this tag (repeatable, as the next three)")
     parser.add_argument(
         "--path", metavar="GLOB", action="append", default=[], help="only operations whose path matches, such as '/repos/*'"
@@ -68,9 +72,22 @@ def options_of(args: argparse.Namespace) -> "Options":
         raise BadInput(f"--max-tools must be from 1 to {MAX_TOOLS:,}.")
     return Options(
         server=args.server, server_vars=pairs("--server-var", args.server_var), name=args.name, pins=pairs("--pin", args.pin),
+        picks={name: fields(name, text) for name, text in pairs("--pick", args.pick).items()},
         tags=tuple(args.tag), paths=tuple(args.path), methods=tuple(args.method), operations=tuple(args.operation),
         max_tools=args.max_tools, deprecated=args.deprecated, max_bytes=_size(args.max_size),
     )  # fmt: skip
+
+
+def fields(name: str, text: str) -> tuple[str, ...]:
+    """`items/*/id,total` as JSON pointers.
+
+    Raises:
+        BadInput: a field has no name.
+    """
+    found = tuple(f"/{each.strip().removeprefix('/')}" for each in text.split(","))
+    if any(not part for each in found for part in each.split("/")[1:]):
+        raise BadInput(f"--pick {name}={text} must name fields, such as {name}=items/*/id,total")
+    return tuple(dict.fromkeys(found))
 
 
 def pairs(option: str, given: list[str]) -> dict[str, str]:

@@ -28,7 +28,7 @@ KINDS = tuple(_FROM)
 _DATABASE_TEMPLATE = "a template of one"
 _FITS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("tag", "server_var", "deprecated", "allow_private"), ("openapi",)),
-    **dict.fromkeys(("server", "pin", "path", "method", "operation", "max_tools", "max_size"), ("openapi", "curl", "har")),
+    **dict.fromkeys(("server", "pin", "pick", "path", "method", "operation", "max_tools", "max_size"), ("openapi", "curl", "har")),
     **dict.fromkeys(("schema", "tables", "writes", "query", "max_tables", "trust", "tls", "known_as"), ("database", _DATABASE_TEMPLATE)),
     "host": ("har",), "set": ("template",), "name": KINDS, "tool_list": KINDS,
 }  # fmt: skip

@@ -88,6 +88,7 @@ def _context(document: Document, options: Options, *, title: str, location: str 
         shared=Schemas(document, shared=True),
         outputs=Outputs(document),
         pins=options.pins,
+        picks=options.picks,
     )
 
 
@@ -144,8 +145,16 @@ def _tool(operation: Operation, name: str, context: Context) -> HttpTool | None:
         if operation.operation_id not in (None, name):
             message = f"the operationId {operation.operation_id!r} is taken or not a legal tool name; the tool is called {name}"
             remarks.note(operation.pointer, message)
-        return tool
+        return _picked(tool, operation, context)
     return None
+
+
+def _picked(tool: HttpTool, operation: Operation, context: Context) -> HttpTool:
+    named = [each for each in (tool.name, operation.operation_id) if each is not None and each in context.picks]
+    if not named:
+        return tool
+    context.picked.update(named)
+    return msgspec.structs.replace(tool, answer=msgspec.structs.replace(tool.answer, pick=context.picks[named[0]]))
 
 
 def _repeated_ids(operations: list[Operation], remarks: Remarks) -> None:
@@ -158,9 +167,10 @@ def _repeated_ids(operations: list[Operation], remarks: Remarks) -> None:
 
 def _every_option_fitted(context: Context, options: Options) -> None:
     pins = options.pins.keys() - context.used
+    picks = options.picks.keys() - context.picked
     variables = options.server_vars.keys() - context.servers.used if options.server is None else set()
-    if pins or variables:
-        raise OptionsUnused(pins=pins, variables=variables)
+    if pins or picks or variables:
+        raise OptionsUnused(pins=pins, picks=picks, variables=variables)
 
 
 def _skipped(message: str, name: str) -> str:

@@ -51,7 +51,7 @@ class Operation(Struct, frozen=True, kw_only=True):
 
 
 class Context(Struct, frozen=True, kw_only=True):
-    """What all operations of a document share; `shared` writes every component under `$defs`; `used` are the pins that fitted."""
+    """What all operations of a document share; `shared` writes every component under `$defs`; `used` are the pins that fitted, `picked` the picks."""
 
     document: Document
     servers: Servers
@@ -60,7 +60,9 @@ class Context(Struct, frozen=True, kw_only=True):
     shared: Schemas
     outputs: Outputs
     pins: dict[str, str] = {}
+    picks: dict[str, tuple[str, ...]] = {}
     used: set[str] = msgspec.field(default_factory=set)
+    picked: set[str] = msgspec.field(default_factory=set)
 
 
 def operations_of(document: Document) -> list[Operation]:

@@ -28,7 +28,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 # These are agreed on or signed request by request, with what a document cannot describe.
 _NOT_STORED = frozenset(
-    {"negotiate", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
+    {"negotiate", "concealed", "aws4-hmac-sha256", "hoba", "mutual", "scram-sha-1", "scram-sha-256", "vapid", "dpop", "gnap", "hawk", "ntlm"}
 )
 CERTIFICATE_HINT = "The certificate in PEM form, its chain behind it. Shown to the API when a connection is made; a file that holds the key too will do."
 PRIVATE_KEY_HINT = "The certificate's private key in PEM form, not encrypted. Never sent; a file that holds the certificate too will do."
@@ -178,17 +178,16 @@ class Security:
             what = "A token." if kind == "http" else "An access token, got from the API's sign-in."
             return Scheme(credential=BearerCredential(secret=key), hints={key: _hint(what, about, "Sent as Authorization: Bearer.")})
         if kind == "http" and http and http not in _NOT_STORED and _TOKEN.fullmatch(http):
-            key = self._free(secret_key(title, name))
-            hint = _hint(
-                "A credential.", about, f"Sent as the header Authorization. Give the whole value, beginning with {node['scheme']}."
-            )
-            return Scheme(credential=KeyCredential(place="header", name="Authorization", secret=key), hints={key: hint})
+            key, scheme = self._free(secret_key(title, name)), str(node["scheme"])
+            hint = _hint("A credential.", about, f"Sent as Authorization: {scheme}, a blank and this value; give what stands behind the word {scheme}.")
+            return Scheme(credential=BearerCredential(secret=key, scheme=scheme), hints={key: hint})
         if kind == "mutualTLS":
             certificate, private = (self._free(secret_key(title, name, each)) for each in ("CERTIFICATE", "PRIVATE_KEY"))
             hints = {certificate: _hint("A client certificate.", about, CERTIFICATE_HINT), private: _hint("Its private key.", about, PRIVATE_KEY_HINT)}
             return Scheme(credential=CertificateCredential(certificate=certificate, key=private), hints=hints)
         kind = f"http {http}" if kind == "http" else kind
-        raise SecurityError(f"the security scheme {name!r} is of the type {kind!r}, which is not supported", "")
+        why = "which signs or negotiates each request" if http in _NOT_STORED else "which is not supported"
+        raise SecurityError(f"the security scheme {name!r} is of the type {kind!r}, {why}", "")
 
     def _api_key(self, node: dict[str, object], name: str, title: str, about: str) -> Scheme:
         place, sent_as = node.get("in"), node.get("name")

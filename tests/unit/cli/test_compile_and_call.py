@@ -112,6 +112,10 @@ def test_a_choice_of_operations_and_a_pin() -> None:
     assert [tool["name"] for tool in made["tools"]] == ["listProducts", "listOrders"]
     assert all("limit" not in tool["input_schema"]["properties"] for tool in made["tools"])
     assert {"name": "limit", "place": "query", "value": 5} in made["tools"][0]["parameters"]
+    assert [tool.get("answer", {}).get("pick") for tool in made["tools"]] == [None, None]
+    picked = json.loads(bmm("compile", "openapi", str(SHOP), "--pick", "listOrders=items/*/id,/total", "--pick", "getOrder=status").stdout)
+    picks = {tool["name"]: tool["answer"]["pick"] for tool in picked["tools"] if "pick" in tool.get("answer", {})}
+    assert picks == {"listOrders": ["/items/*/id", "/total"], "getOrder": ["/status"]}
     for words in (("--operation", "list*", str(SHOP)), (str(SHOP), "--operation", "list*"), ("--operation", "list*", "--", str(SHOP))):
         assert len(json.loads(bmm("compile", "openapi", *words).stdout)["tools"]) == 2
 
@@ -123,6 +127,10 @@ def test_a_choice_of_operations_and_a_pin() -> None:
         (("--max-tools", "1001"), "--max-tools must be"),
         (("--pin", "x"), "--pin x must be NAME=VALUE"),
         (("--pin", "nope=1"), "no operation has a parameter"),
+        (("--pick", "listOrders"), "--pick listOrders must be NAME=VALUE"),
+        (("--pick", "listOrders=id,"), "--pick listOrders=id, must name fields"),
+        (("--pick", "nope=id"), "--pick nope: no operation that becomes a tool has this id or tool name"),
+        (("--pick", "getOrder=id", "--operation", "list*"), "--pick getOrder: no operation that becomes a tool"),
         (("--server-var", "nope=1"), "no server that is used has this variable"),
         (("--max-size", "lots"), "--max-size lots must be"),
         (("--max-size", "1K"), "larger than 1,024 bytes, the limit for documents"),

@@ -170,6 +170,7 @@ KEY = KeyCredential(place="header", name="X-Key", secret="KEY")
 IN_QUERY = KeyCredential(place="query", name="api key", secret="QUERY")
 COOKIE = KeyCredential(place="cookie", name="sid", secret="COOKIE")
 BEARER = BearerCredential(secret="TOKEN")
+OTHER = BearerCredential(secret="TOKEN", scheme="Token")
 BASIC = BasicCredential(username="NAME", password="PASSWORD")
 
 
@@ -180,6 +181,8 @@ BASIC = BasicCredential(username="NAME", password="PASSWORD")
         (((IN_QUERY,),), {"QUERY": "k&k"}, "?api%20key=k%26k", ()),
         (((COOKIE,),), {"COOKIE": "a=b+/="}, "", (("Cookie", "sid=a=b+/="),)),
         (((BEARER,),), {"TOKEN": "t"}, "", (("Authorization", "Bearer t"),)),
+        (((OTHER,),), {"TOKEN": "t"}, "", (("Authorization", "Token t"),)),
+        (((OTHER,),), {"TOKEN": "token t"}, "", (("Authorization", "token t"),)),
         (((BASIC,),), {"NAME": "ü", "PASSWORD": "p:w"}, "", (("Authorization", "Basic w7w6cDp3"),)),
         (((KEY, BEARER),), {"KEY": "k", "TOKEN": "t"}, "", (("X-Key", "k"), ("Authorization", "Bearer t"))),
         (((KEY, BEARER), (IN_QUERY,)), {"KEY": "k", "QUERY": "q"}, "?api%20key=q", ()),

@@ -127,10 +127,13 @@ SCHEMES: Json = {
     "digest": {"type": "http", "scheme": "Digest", "description": "As in the console"},
     "negotiate": {"type": "http", "scheme": "negotiate"},
     "mtls": {"type": "mutualTLS"},
+    "Token": {"type": "http", "scheme": "Token"},
+    "oauth": {"type": "http", "scheme": "OAuth"},
 }
 KEY = KeyCredential(place="header", name="X-Api-Key", secret="SHOP_API_KEY")
 QUERY = KeyCredential(place="query", name="token", secret="SHOP_QUERY")
 BEARER = BearerCredential(secret="SHOP_BEARER_TOKEN")
+TOKEN = BearerCredential(secret="SHOP_TOKEN", scheme="Token")
 MUTUAL = CertificateCredential(certificate="SHOP_MTLS_CERTIFICATE", key="SHOP_MTLS_PRIVATE_KEY")
 PAIR = {"SHOP_MTLS_CERTIFICATE": True, "SHOP_MTLS_PRIVATE_KEY": True}
 DIGEST = DigestCredential(username="SHOP_DIGEST_USERNAME", password="SHOP_DIGEST_PASSWORD")
@@ -156,6 +159,9 @@ DIGEST = DigestCredential(username="SHOP_DIGEST_USERNAME", password="SHOP_DIGEST
          {"SHOP_API_KEY": False, "SHOP_DIGEST_USERNAME": False, "SHOP_DIGEST_PASSWORD": False}),
         (None, [{"digest": [], "bearerAuth": []}], ((DIGEST,),), {"SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
         (None, [{"mtls": []}], ((MUTUAL,),), PAIR),
+        (None, [{"Token": []}, {"oauth": []}], ((TOKEN,), (BearerCredential(secret="SHOP_OAUTH", scheme="OAuth"),)),
+         {"SHOP_TOKEN": False, "SHOP_OAUTH": False}),
+        (None, [{"Token": [], "mtls": []}], ((TOKEN, MUTUAL),), PAIR | {"SHOP_TOKEN": True}),
         (None, [{"mtls": [], "bearerAuth": []}], ((MUTUAL, BEARER),), PAIR | {"SHOP_BEARER_TOKEN": True}),
         (None, [{"mtls": [], "digest": [], "apiKey": []}], ((MUTUAL, DIGEST, KEY),),
          PAIR | {"SHOP_API_KEY": True, "SHOP_DIGEST_USERNAME": True, "SHOP_DIGEST_PASSWORD": True}),
@@ -189,6 +195,22 @@ def test_hints_tell_where_a_secret_comes_from_and_goes_to() -> None:
     ]
     found = compiled(operation(security=[{"digest": []}], root={"components": {"securitySchemes": SCHEMES}}))
     assert {need.hint for need in found.spec.secrets} == {"As in the console. For HTTP Digest authentication; the password itself is not sent."}
+
+
+@pytest.mark.parametrize(
+    "scheme", ["negotiate", "NTLM", "hoba", "mutual", "SCRAM-SHA-256", "vapid", "DPoP", "gnap", "hawk", "AWS4-HMAC-SHA256", "concealed"]
+)
+def test_schemes_that_sign_each_request_are_refused_by_name(scheme: str) -> None:
+    schemes = {"components": {"securitySchemes": {"way": {"type": "http", "scheme": scheme}}}}
+    with pytest.raises(UnusableDocument, match=f"http {scheme.lower()}', which signs or negotiates each request"):
+        compiled(operation(security=[{"way": []}], root=schemes))
+
+
+def test_of_another_scheme_the_secret_is_what_stands_behind_its_name() -> None:
+    found = compiled(operation(security=[{"Token": []}], root={"components": {"securitySchemes": SCHEMES}}))
+    assert [need.hint for need in found.spec.secrets] == [
+        "A credential. Sent as Authorization: Token, a blank and this value; give what stands behind the word Token."
+    ]
 
 
 def test_a_client_certificate_needs_https() -> None:

@@ -261,6 +261,9 @@ def test_pins_and_choices_work_as_for_documents() -> None:
     assert build_request(tool, {}, {}).url == "https://x.test/a?account=9"
     with pytest.raises(BadInput, match="--pin nothing"):
         made("curl https://x.test/a", pins={"nothing": "1"})
+    assert tool_of("curl https://x.test/orders/42", picks={"get_order": ("/id",)}).answer.pick == ("/id",)
+    with pytest.raises(BadInput, match="--pick nothing: no request becomes a tool"):
+        made("curl https://x.test/a", picks={"nothing": ("/id",)})
     assert [each.name for each in made("curl https://x.test/a", "curl -X DELETE https://x.test/a", methods=("get",)).spec.tools] == ["get_a"]
 
 

@@ -39,6 +39,7 @@ def test_a_filter_may_leave_nothing_of_one_document_and_it_is_said() -> None:
     ("options", "said"),
     [
         ({"pins": {"version": "2", "nope": "1"}}, "--pin nope: no operation has"), ({"server_vars": {"nope": "1"}}, "--server-var nope: no server"),
+        ({"picks": {"nope": ("/id",)}}, "--pick nope: no operation"),
         ({"tags": ("nope",)}, "No operation passes the filters"), ({"pins": {"version": "two"}}, "--pin version=two: version must be integer"),
     ],
 )  # fmt: skip
