@@ -145,7 +145,7 @@ async def _sent(
     port = url.port or (443 if url.scheme == "https" else 80)
     address = resolve.get(f"{url.host}:{port}")
 
-    trust = httpx2.create_ssl_context() if certificate is None else presenting(certificate, os.environ, httpx2.create_ssl_context())
+    trust = httpx2.create_ssl_context() if certificate is None else presenting(certificate, os.environ, httpx2.create_ssl_context)
 
     async def send(one: HttpRequest) -> Response:
         headers = [(b"Host", url.netloc), *one.raw_headers]

@@ -129,9 +129,13 @@ class CertificateCredential(Struct, frozen=True, kw_only=True, forbid_unknown_fi
 Credential = KeyCredential | BearerCredential | BasicCredential | DigestCredential | CertificateCredential
 
 
+# Asked for in every call, and `A | B` makes a new object each time.
+_OF_ONE_SECRET = (KeyCredential, BearerCredential)
+
+
 def keys_of(credential: Credential) -> tuple[str, ...]:
     """The keys of the secrets one credential is made of."""
-    if isinstance(credential, KeyCredential | BearerCredential):
+    if isinstance(credential, _OF_ONE_SECRET):
         return (credential.secret,)
     if isinstance(credential, CertificateCredential):
         return (credential.certificate,) if credential.key is None else (credential.certificate, credential.key)

@@ -13,6 +13,9 @@ from bmm.http.shapes import MOST_SECRET_BYTES, SecretShown, SecretValue
 HELP = "set, list or remove a server's secrets; a value comes from the terminal or standard input"
 EXAMPLE = "bmm secret set shop SHOP_API_KEY < key.txt"
 
+PEM = "-----BEGIN "
+"""How a value begins that a terminal gives only the first line of."""
+
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True, metavar="set|ls|rm")
@@ -50,9 +53,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
 def _read_value(key: str) -> str:
     if sys.stdin.isatty():
         try:
-            return getpass.getpass(f"{key}: ")
+            value = getpass.getpass(f"{key}: ")
         except EOFError as error:
             raise BadInput(f"No value was given for {key}") from error
+        if value.startswith(PEM):
+            raise BadInput(f"The value of {key} has several lines; give it from its file: `bmm secret set SLUG {key} < FILE`")
+        return value
     try:
         value = sys.stdin.buffer.read(MOST_SECRET_BYTES + 3).decode()
     except UnicodeDecodeError:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 from bmm.core.outline import Effect, effect, place_of
-from runner.contract import HttpTool, PythonTool, ServerSpec, SqlTool, Tool, secrets_used
+from runner.contract import CertificateCredential, DigestCredential, HttpTool, PythonTool, ServerSpec, SqlTool, Tool, keys_of
 
 Part = Literal["tools", "hosts", "secrets", "databases", "scopes", "resources", "resource_templates", "prompts"]
 _KEYS: dict[Part, tuple[str, ...]] = {
@@ -114,9 +114,10 @@ def _widens(old: ServerSpec, new: ServerSpec) -> Iterator[str]:
                 yield f"uses the database {each.name} at {place_of(each)}"
             if (each.tls, each.trust) != (known.tls, known.trust):
                 yield f"trusts another certificate of the database {each.name}" if each.tls == "verify" else f"uses the database {each.name} without TLS"
-    sent = _sent(old)
+    sent, told = _sent(old), _sent(old, itself=True)
     known_secrets = {need.key for need in old.secrets}
     yield from (f"sends the secret {key} to {place}" for key, place in _sent(new) if (key, place) not in sent and key in known_secrets)
+    yield from (f"sends the secret {key} itself to {place}" for key, place in _sent(new, itself=True) if (key, place) in sent and (key, place) not in told)
     older = {tool.name: tool for tool in old.tools}
     for tool in new.tools:
         yield from (f"{tool.name} {words}" for words in _widens_tool(older.get(tool.name), tool))
@@ -149,6 +150,13 @@ def _power(tool: Tool) -> str | None:
     return "runs Python"
 
 
-def _sent(spec: ServerSpec) -> dict[tuple[str, str], None]:
-    """Which secret goes where, as `http` tools declare it; in their order."""
-    return {(key, urlsplit(tool.server).netloc): None for tool in spec.tools if isinstance(tool, HttpTool) for key in secrets_used(tool)}
+def _sent(spec: ServerSpec, *, itself: bool = False) -> dict[tuple[str, str], None]:
+    """Which secret goes where, as `http` tools declare it; in their order. `itself`: without those that only prove that they are known."""
+    tools = (tool for tool in spec.tools if isinstance(tool, HttpTool))
+    sent = ((tool, credential) for tool in tools for alternative in tool.auth for credential in alternative)
+    return {
+        (key, urlsplit(tool.server).netloc): None
+        for tool, credential in sent
+        if not (itself and isinstance(credential, DigestCredential | CertificateCredential))
+        for key in keys_of(credential)
+    }

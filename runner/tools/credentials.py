@@ -9,6 +9,8 @@ from runner.tools.errors import MissingSecret, UnusableSecret
 from runner.tools.styles import fits_a_header, strictly
 
 Alternative = tuple[Credential, ...]
+Sent = tuple[tuple[str, str, str], ...]
+"""Place, name and value of credentials, encoded for their place."""
 
 # RFC 6265's cookie-octet; a cookie's value is compared as it stands, so it must not be percent-encoded.
 _COOKIE = re.compile(r"[!#-+\--:<-\[\]-~]+")
@@ -33,12 +35,19 @@ def lacking(alternative: Alternative, secrets: Mapping[str, str]) -> tuple[str, 
     return tuple(key for credential in alternative for key in keys_of(credential) if not secrets.get(key))
 
 
-def rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, str, str] | None:
-    """Place, name and value of a credential, encoded for its place; None for one that no request holds by itself.
+def sent(alternatives: tuple[Alternative, ...], secrets: Mapping[str, str]) -> Sent:
+    """What of the chosen alternative stands in every request.
 
     Raises:
-        UnusableSecret: the value cannot stand there.
+        MissingSecret: as `choose`.
+        UnusableSecret: a value cannot stand where it would have to.
     """
+    found = (_rendered(credential, secrets) for credential in choose(alternatives, secrets))
+    return tuple(each for each in found if each is not None)
+
+
+def _rendered(credential: Credential, secrets: Mapping[str, str]) -> tuple[str, str, str] | None:
+    """None for a credential that no request holds by itself."""
     if isinstance(credential, KeyCredential):
         value = secrets[credential.secret]
         if credential.place == "query":

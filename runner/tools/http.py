@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import cache, cached_property, partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -15,19 +15,20 @@ from runner.contract import CertificateCredential, DigestCredential, Entry, Http
 from runner.tools.answer import Reading, answer, reading
 from runner.tools.connection import MAX_BODY, Cut, Response, Unsendable
 from runner.tools.context import Context
-from runner.tools.credentials import Alternative, choose
+from runner.tools.credentials import Alternative, Sent, choose, sent
 from runner.tools.decoding import Garbled, decoded
 from runner.tools.destination import Destination, NotConnected
 from runner.tools.egress import HEADER, refused_by_alert, refused_by_header
 from runner.tools.errors import ArgumentError, MissingSecret, RequestError
 from runner.tools.fetch import fetched
 from runner.tools.files import urls_in
-from runner.tools.identity import not_accepted, presenting
 from runner.tools.prepare import PreparedTool, prepare
 from runner.tools.request import HttpRequest, build_request
 from runner.tools.result import ToolAnswer, failed, timed_out, too_large, unreachable
 from runner.tools.retry import MAX_TRIES, pause, rate, worth_retrying
-from runner.tools.signer import Signer, asked_otherwise
+
+if TYPE_CHECKING:
+    from runner.tools.signer import Signer
 
 # Repeating these does no harm (RFC 9110 §9.2.2): a connection that the other side just closed costs no call.
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "QUERY"})
@@ -55,18 +56,23 @@ class Upstreams:
             return None
         place = (name, port, plain, certificate)
         if place not in self._destinations:
-            trust = (lambda: self.trust) if certificate is None else cache(lambda: presenting(certificate, secrets, trusted()))
+            trust = (lambda: self.trust) if certificate is None else cache(partial(_presenting, certificate, secrets))
             self._destinations[place] = self._way_to(*self._entries[name, port], None if plain else trust)
         return self._destinations[place]
 
-    def allowed(self, server: str) -> Destination | None:
+    def allowed(
+        self, server: str, certificate: CertificateCredential | None = None, secrets: Mapping[str, str] = {}
+    ) -> Destination | None:
         """The same for an address that comes from a model: without TLS only where the owner has said so."""
         name, port, plain = reached_host(server)
         entry, _ = self._entries.get((name, port), (None, ""))
-        return self.destination(server) if entry is not None and (entry.plain or not plain) else None
+        return self.destination(server, certificate, secrets) if entry is not None and (entry.plain or not plain) else None
 
-    def signer(self, server: str, credential: DigestCredential, secrets: Mapping[str, str]) -> Signer:
+    def signer(self, server: str, credential: DigestCredential, secrets: Mapping[str, str]) -> "Signer":
         """Who signs in with a credential at the host of this base URL; the tools that do so share what the host has asked."""
+        # As with certificates below: most servers never load this.
+        from runner.tools.signer import Signer
+
         return self._signers.setdefault((*reached_host(server), credential), Signer(credential, secrets))
 
     def way(self, name: str, port: int) -> str | None:
@@ -125,6 +131,10 @@ class HttpRunner:
         return prepare(self._tool)
 
     @cached_property
+    def _sent(self) -> Sent:
+        return sent(self._tool.auth, self._secrets)
+
+    @cached_property
     def _reading(self) -> Reading:
         return reading(self._tool, self._secrets)
 
@@ -149,9 +159,9 @@ class HttpRunner:
     async def _request(self, arguments: dict[str, Any]) -> HttpRequest:
         if self._takes_files and (urls := urls_in(self._tool, arguments)):
             files = await fetched(urls, self._upstreams.allowed)
-            request = build_request(self._prepared, arguments, self._secrets, files)
+            request = build_request(self._prepared, arguments, self._sent, files)
         else:
-            request = build_request(self._prepared, arguments, self._secrets)
+            request = build_request(self._prepared, arguments, self._sent)
         return request if self._reading.pager is None else self._reading.pager.applied(request, arguments)
 
     async def _tries(self, request: HttpRequest, arguments: dict[str, Any], destination: Destination) -> ToolAnswer:
@@ -166,7 +176,10 @@ class HttpRunner:
                 if self._signer is None:
                     response = await destination.send(request, fresh=fresh, until=stream_until)
                 else:
-                    response = await self._signer.exchange(request, partial(destination.send, fresh=fresh, until=stream_until))
+                    send = partial(destination.send, fresh=fresh, until=stream_until)
+                    # A host may close what it has just refused, and a change is not risked on a connection that may be gone.
+                    again = partial(destination.send, fresh=fresh or not repeatable, until=stream_until)
+                    response = await self._signer.exchange(request, send, again)
             except Unsendable:
                 return failed("request_not_http", f"{destination.host} cannot be asked this: it would not be valid HTTP.")
             except NotConnected as error:
@@ -195,6 +208,10 @@ class HttpRunner:
             await asyncio.sleep(wait)
 
     def _not_accepted(self, host: str, error: NotConnected | Cut) -> ToolAnswer | None:
+        if error.__cause__ is None:
+            return None
+        from runner.tools.identity import not_accepted
+
         return not_accepted(host, error, () if self._certificate is None else keys_of(self._certificate))
 
     def _read(self, response: Response, request: HttpRequest, arguments: dict[str, Any], host: str) -> ToolAnswer:
@@ -219,11 +236,19 @@ class HttpRunner:
             now=time.time(),
         )
         if response.status == HTTPStatus.UNAUTHORIZED and self._signer is not None:
+            from runner.tools.signer import asked_otherwise
+
             odd = asked_otherwise(response.headers.get("www-authenticate", ""))
             return told if odd is None else failed("upstream_unauthorized", f"{told.text}\n{odd}")
         if response.ended:
             return told
         return msgspec.structs.replace(told, note=f"The stream had not ended; this is its beginning. {told.note or ''}".rstrip())
+
+
+def _presenting(certificate: CertificateCredential, secrets: Mapping[str, str]) -> ssl.SSLContext:
+    from runner.tools.identity import presenting
+
+    return presenting(certificate, secrets, trusted)
 
 
 def _chosen(tool: HttpTool, secrets: Mapping[str, str]) -> Alternative:

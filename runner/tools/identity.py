@@ -2,7 +2,7 @@
 
 import os
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from runner.contract import CertificateCredential
 from runner.tools.errors import RequestError
@@ -31,8 +31,8 @@ class UnusableIdentity(RequestError):
     """A certificate or key that cannot be shown; the sentence names the secret and holds nothing of it."""
 
 
-def presenting(credential: CertificateCredential, secrets: Mapping[str, str], context: ssl.SSLContext) -> ssl.SSLContext:
-    """The context with the client certificate in it, which it then shows to every host that asks.
+def presenting(credential: CertificateCredential, secrets: Mapping[str, str], made: Callable[[], ssl.SSLContext]) -> ssl.SSLContext:
+    """A context, as `made` makes them, with the client certificate in it, which it then shows to every host that asks.
 
     Raises:
         UnusableIdentity: certificate or key cannot be read, or do not belong together.
@@ -47,6 +47,7 @@ def presenting(credential: CertificateCredential, secrets: Mapping[str, str], co
     kind, key = keys[0]
     if kind.startswith("ENCRYPTED") or "Proc-Type: 4,ENCRYPTED" in key:
         raise UnusableIdentity(_sentence(holder, "holds a private key that is encrypted", "decrypted, as `openssl pkey` prints it"))
+    context = made()
     # OpenSSL reads files only; a memory file is nobody else's, and gone once it is closed.
     descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
     with os.fdopen(descriptor, "wb", buffering=0) as file:

@@ -7,8 +7,9 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from runner.contract import PythonTool, ServerSpec
+from runner.contract import CertificateCredential, DigestCredential, PythonTool, ServerSpec
 from runner.tools.alone import Alone
+from runner.tools.connection import Response
 from runner.tools.context import Context, InputNeeded, NotCapable, Question, Unanswered
 from runner.tools.fork_server import Gone
 from runner.tools.http import Upstreams
@@ -78,6 +79,18 @@ class Services:
         if key not in self._secrets:
             raise Refused("secret_missing", f"This tool needs {key}, which the owner of the server has not set.")
         return self._secrets[key]
+
+    async def send(self, wish: HttpWish) -> Response:
+        """The response to what code asks for.
+
+        Raises:
+            Refused: it may not be sent, brought no answer, or a secret to sign in with cannot be had.
+        """
+        for key in (*(wish.digest or ()), *wish.certificate):
+            self.secret(key)
+        digest = None if wish.digest is None else DigestCredential(username=wish.digest[0], password=wish.digest[1])
+        certificate = CertificateCredential(certificate=wish.certificate[0], key=wish.certificate[-1]) if wish.certificate else None
+        return await self.outgoing.send(wish.method, wish.url, wish.headers, wish.body, digest=digest, certificate=certificate, secrets=self._secrets)
 
     def log(self, level: OwnLevel, message: str, tool: str) -> None:
         """A line for the owner, without the values of secrets."""
@@ -215,7 +228,7 @@ class _Run:
     async def _value(self, wish: Wish) -> Any:
         match wish:
             case HttpWish():
-                response = await self._services.outgoing.send(wish.method, wish.url, wish.headers, wish.body)
+                response = await self._services.send(wish)
                 return response.status, response.headers, response.body
             case SecretWish():
                 return self._services.secret(wish.key)

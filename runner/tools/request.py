@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from runner.contract import HttpTool
 from runner.tools.bodies import encoded_body, unwritable
-from runner.tools.credentials import choose, rendered
+from runner.tools.credentials import Sent, sent
 from runner.tools.errors import ArgumentError, MissingSecret, RequestError, UnusableSecret
 from runner.tools.files import File
 from runner.tools.prepare import Pairs, PairSlot, Piece, PreparedTool, Slot, prepare
@@ -41,12 +41,13 @@ class HttpRequest(Struct, frozen=True, kw_only=True):
 
 
 def build_request(
-    tool: HttpTool | PreparedTool, arguments: Mapping[str, object], secrets: Mapping[str, str], files: Mapping[str, File] = _NO_FILES
+    tool: HttpTool | PreparedTool, arguments: Mapping[str, object], secrets: Mapping[str, str] | Sent, files: Mapping[str, File] = _NO_FILES
 ) -> HttpRequest:
     """The request of one call. Arguments have been validated against the tool's input schema; this checks what a schema cannot.
 
-    An absent or null argument leaves its parameter out; inside a JSON body null is null. `files` are those that arguments name by a
-    URL (`runner.tools.files.urls_in` lists them), by that URL.
+    `secrets` may be what they come to for this tool (`credentials.sent`), which is the same in every call. An absent or null argument
+    leaves its parameter out; inside a JSON body null is null. `files` are those that arguments name by a URL
+    (`runner.tools.files.urls_in` lists them), by that URL.
 
     Raises:
         ArgumentError: a value cannot stand where it would have to (the sentence says why and what to send instead).
@@ -63,10 +64,7 @@ def build_request(
     if body is not None:
         headers["content-type"] = ("Content-Type", body.media_type)
     headers |= {slot.name.lower(): (slot.name, value) for slot, value in _header_values(ready.headers, arguments)}
-    for credential in choose(ready.tool.auth, secrets):
-        if (made := rendered(credential, secrets)) is None:
-            continue
-        place, name, value = made
+    for place, name, value in secrets if isinstance(secrets, tuple) else sent(ready.tool.auth, secrets):
         if place == "header":
             headers[name.lower()] = (name, value)
         else:

@@ -30,8 +30,8 @@ class Signer:
         self._credential, self._secrets = credential, secrets
         self._known: _Known | None = None
 
-    async def exchange(self, request: HttpRequest, send: Send) -> Response:
-        """What the host answers. A 401 with a challenge is answered once; to any other challenge nothing is sent.
+    async def exchange(self, request: HttpRequest, send: Send, again: Send | None = None) -> Response:
+        """What the host answers. A 401 with a challenge is answered once (by `again`); to any other challenge nothing is sent.
 
         Raises:
             UnusableSecret: the user name cannot be sent.
@@ -45,7 +45,7 @@ class Signer:
                 self._forget(known)
                 return response
             known = self._keep(offered)
-            response = await send(self._signed(request, known))
+            response = await (again or send)(self._signed(request, known))
             if response.status == HTTPStatus.UNAUTHORIZED:
                 self._forget(known)
                 return response

@@ -113,8 +113,13 @@ class Http:
         json: object = msgspec.UNSET,
         data: Pairs | None = None,
         content: bytes | str | None = None,
+        digest: tuple[str, str] | None = None,
+        certificate: str | tuple[str, ...] = (),
     ) -> Response:
         """Send one request. At most one of `json`, `data` (a form) and `content` is the body.
+
+        `digest` names the secrets with user name and password for HTTP Digest, `certificate` the secret with a client certificate and
+        its key, or the two that hold one each; the guard signs in with them.
 
         Raises:
             HttpError: the host is not one of the spec's, or gave no answer.
@@ -125,7 +130,8 @@ class Http:
             named.setdefault("content-type", ("Content-Type", kind))
         if params and (query := urlencode(list(_pairs(params)))):
             url = f"{url}{'&' if '?' in url else '?'}{query}"
-        wish = frames.HttpWish(self._call.number, self._call.next(), method.upper(), url, tuple(named.values()), body)
+        held = (certificate,) if isinstance(certificate, str) else tuple(certificate)
+        wish = frames.HttpWish(self._call.number, self._call.next(), method.upper(), url, tuple(named.values()), body, digest, held)
         status, found, answer = await self._call.wish(wish)
         return Response(status, found, answer)
 

@@ -111,7 +111,7 @@ class Changed(Struct, frozen=True, tag="changed", array_like=True):
 
 
 class HttpWish(Struct, frozen=True, tag="http", array_like=True):
-    """Answered with `[status, headers, body]`."""
+    """Answered with `[status, headers, body]`. `digest` are the secrets of a user name and a password, `certificate` those of one and its key."""
 
     call: int
     wish: int
@@ -119,6 +119,8 @@ class HttpWish(Struct, frozen=True, tag="http", array_like=True):
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes | None
+    digest: tuple[str, str] | None = None
+    certificate: Annotated[tuple[str, ...], Meta(max_length=2)] = ()
 
 
 class SqlWish(Struct, frozen=True, tag="sql", array_like=True):

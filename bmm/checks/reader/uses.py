@@ -60,7 +60,7 @@ class Reader:
             case ast.Attribute(value=ast.Attribute(attr="http"), attr=method):
                 self._request(node, method)
             case ast.Attribute(attr="secret"):
-                self._secret(node)
+                self._secret(_argument(node, 0, "key"), node)
             case ast.Attribute(attr="sql"):
                 self._query(node)
             case ast.Attribute(attr=name) if name in _SAYING or name in _SHOWN:
@@ -125,6 +125,11 @@ class Reader:
             self.uses["methods"].append((method.upper(), node.lineno))
         if any(self._names_host(each.value) for each in node.keywords if each.arg == "headers"):
             self._say("block", "host.header", node, "The header Host names another server than the address.", "Leave the header out.")
+        for each in node.keywords:
+            if each.arg in ("digest", "certificate"):
+                parts = each.value.elts if isinstance(each.value, ast.Tuple | ast.List) else [each.value]
+                for part in parts:
+                    self._secret(part, node)
         url = _argument(node, at, "url")
         known, dark = 0, False
         for text in self._values.pieces(url) if url is not None else [(ANY,)]:
@@ -159,8 +164,7 @@ class Reader:
         keys = node.keys if isinstance(node, ast.Dict) else []
         return any(isinstance(key, ast.Constant) and str(key.value).lower() == "host" for key in keys)
 
-    def _secret(self, node: ast.Call) -> None:
-        key = _argument(node, 0, "key")
+    def _secret(self, key: ast.expr | None, node: ast.Call) -> None:
         named = None if key is None else self._values.texts(key)
         if named is None:
             self.uses["opaque"] = True

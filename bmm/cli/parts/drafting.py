@@ -345,5 +345,8 @@ def _typed(key: str, hint: str, *, required: bool) -> str:
 
     while True:
         value = getpass.getpass(f"{key}{f' ({tame(hint)})' if hint else ''}{'' if required else ', empty for none'}: ")
+        if value.startswith("-----BEGIN "):
+            print(f"It has several lines; set it from its file later: `bmm secret set SLUG {key} < FILE`")
+            return ""
         if value or not required:
             return value

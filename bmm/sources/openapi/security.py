@@ -177,7 +177,7 @@ class Security:
             key = self._free(secret_key(title, name, "TOKEN"))
             what = "A token." if kind == "http" else "An access token, got from the API's sign-in."
             return Scheme(credential=BearerCredential(secret=key), hints={key: _hint(what, about, "Sent as Authorization: Bearer.")})
-        if kind == "http" and http and http not in _NOT_STORED and _TOKEN.fullmatch(http):
+        if kind == "http" and http and http not in _NOT_STORED and len(http) <= 64 and _TOKEN.fullmatch(http):
             key, scheme = self._free(secret_key(title, name)), str(node["scheme"])
             hint = _hint("A credential.", about, f"Sent as Authorization: {scheme}, a blank and this value; give what stands behind the word {scheme}.")
             return Scheme(credential=BearerCredential(secret=key, scheme=scheme), hints={key: hint})

@@ -71,6 +71,11 @@ def test_a_host_that_is_not_declared_blocks() -> None:
 def test_a_secret_or_database_that_is_not_declared_blocks() -> None:
     assert coded("return len(await ctx.secret('KEY'))") == [("block", "secret.undeclared")]
     assert coded("return len(await ctx.secret('KEY'))", secrets=[{"key": "KEY"}]) == []
+    for how in ("digest=('KEY', 'KEY')", "certificate='KEY'", "certificate=['KEY', 'KEY']"):
+        body, host = f"return (await ctx.http.get('https://api.example.com', {how})).text", [{"name": "api.example.com"}]
+        assert coded(body, hosts=host) == [("block", "secret.undeclared")]
+        assert coded(body, hosts=host, secrets=[{"key": "KEY"}]) == []
+    assert ("block", "secret.computed") in coded("return (await ctx.http.get('https://api.example.com', certificate=args['x'])).text", hosts=host)
     assert coded("return await ctx.sql('main', 'select 1')") == [("block", "database.undeclared")]
 
 

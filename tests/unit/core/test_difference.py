@@ -126,6 +126,7 @@ def with_database(database: dict[str, Any], query: dict[str, Any]) -> ServerSpec
 
 SCOPED: dict[str, Any] = {"scopes": [{"name": "read", "description": "r"}]}
 BEARER = [[{"type": "bearer", "secret": "API_KEY"}]]
+PROVES = [[{"type": "digest", "username": "API_KEY", "password": "API_KEY"}]]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,8 @@ BEARER = [[{"type": "bearer", "secret": "API_KEY"}]]
         ({"tools": [tool()]}, {"tools": [tool(method="DELETE")]}, "list_users destroys"),
         ({"tools": [tool()]}, {"tools": [tool(), tool(name="wipe", method="DELETE")]}, "wipe destroys"),
         (SCOPED | {"tools": [tool(scopes=["read"])]}, SCOPED | {"tools": [tool()]}, "list_users needs no longer the scope read"),
+        ({"tools": [tool(auth=PROVES)]}, {"tools": [tool(auth=BEARER)]}, "sends the secret API_KEY itself to api.example.com"),
+        ({"tools": [tool()]}, {"tools": [tool(auth=PROVES)]}, "sends the secret API_KEY to api.example.com"),
         ({"tools": [tool()]}, {"tools": [tool(auth=BEARER)]}, "sends the secret API_KEY to api.example.com"),
     ],
 )

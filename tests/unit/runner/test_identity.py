@@ -160,7 +160,7 @@ LOCKED = BestAvailableEncryption(b"open")
 )
 def test_what_cannot_be_shown_is_named_and_not_told(secrets: dict[str, str], changes: dict[str, str], words: str) -> None:
     with pytest.raises(UnusableIdentity) as refused:
-        presenting(ANN, secrets | changes, trusted())
+        presenting(ANN, secrets | changes, trusted)
     assert refused.value.message.startswith(f"The secret {words}")
     assert "s3cr3t" not in str(refused.value)
 
@@ -174,4 +174,4 @@ def test_forms_in_which_people_keep_their_keys(secrets: dict[str, str]) -> None:
         {"ANN_KEY": old},
     ]
     for form in forms:
-        presenting(ANN, secrets | form, trusted())
+        presenting(ANN, secrets | form, trusted)
