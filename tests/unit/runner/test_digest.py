@@ -219,6 +219,26 @@ def test_a_wrong_password_is_tried_once_and_never_told(tool: HttpTool) -> None:
         assert "s3cr3t-word" not in each.words + repr(host.seen)
 
 
+async def test_a_password_that_is_wrong_from_now_on_is_not_tried_again_with_the_same_nonce(tmp_path: Path) -> None:
+    host = Rules()
+    host.challenge = host.challenges(stale=False)
+    upstreams = Upstreams((ENTRY,), egress=tmp_path)
+    with digest_server(host, tmp_path / "0.sock"):
+        runner = HttpRunner(TOOL, upstreams, SECRETS)
+        assert not (await runner.run({"id": 1})).is_error
+        host.password = "changed"
+        assert (await runner.run({"id": 1})).is_error
+        await upstreams.close()
+    assert host.statuses == [401, 200, 401]
+
+
+@pytest.mark.parametrize(("tool", "connections"), [(TOOL, 1), (CHANGE, 2)])
+def test_a_change_is_not_repeated_on_the_connection_it_was_refused_on(tool: HttpTool, connections: int) -> None:
+    (found,), upstream = answers(tool, [said({}, status=401, WWW_Authenticate=GOOD), said({"ok": True})], {"id": 1}, secrets=SECRETS)
+    assert found.structured == {"ok": True}
+    assert upstream.connections == connections
+
+
 def test_a_host_that_never_has_enough_is_left() -> None:
     host = Rules(challenge=(f"{GOOD}, stale=true",))
     call(host, (TOOL, {"id": 1}))
