@@ -47,21 +47,27 @@ def presenting(credential: CertificateCredential, secrets: Mapping[str, str], ma
     kind, key = keys[0]
     if kind.startswith("ENCRYPTED") or "Proc-Type: 4,ENCRYPTED" in key:
         raise UnusableIdentity(_sentence(holder, "holds a private key that is encrypted", "decrypted, as `openssl pkey` prints it"))
-    context = made()
+    text = "".join((key, *chain)).encode()
+    try:
+        # First without the authorities, which take long to load: code can ask for any pair of secrets, again and again.
+        _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text)
+        return _load(made(), text)
+    except ssl.SSLError as error:
+        if error.reason in _MISMATCH:
+            told = _sentence(holder, f"holds a private key that does not belong to the first certificate in {credential.certificate}")
+        else:
+            named = " or ".join(dict.fromkeys((credential.certificate, holder)))
+            told = _sentence(named, "holds a certificate or a key that cannot be read")
+        raise UnusableIdentity(told) from None
+
+
+def _load(context: ssl.SSLContext, text: bytes) -> ssl.SSLContext:
     # OpenSSL reads files only; a memory file is nobody else's, and gone once it is closed.
     descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
     with os.fdopen(descriptor, "wb", buffering=0) as file:
-        file.write("".join((key, *chain)).encode())
-        try:
-            # Never asked for, since such a key is refused above; without it OpenSSL would ask at the terminal.
-            context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=bytes)
-        except ssl.SSLError as error:
-            if error.reason in _MISMATCH:
-                told = _sentence(holder, f"holds a private key that does not belong to the first certificate in {credential.certificate}")
-            else:
-                named = " or ".join(dict.fromkeys((credential.certificate, holder)))
-                told = _sentence(named, "holds a certificate or a key that cannot be read")
-            raise UnusableIdentity(told) from None
+        file.write(text)
+        # No key that needs a password comes here; without one to give, OpenSSL would ask at the terminal.
+        context.load_cert_chain(f"/proc/self/fd/{descriptor}", password=bytes)
     return context
 
 
