@@ -14,12 +14,14 @@ class RefError(Exception):
 
 
 def escape(step: str) -> str:
-    return step.replace("~", "~0").replace("/", "~1")
+    return step.replace("~", "~0").replace("/", "~1") if "/" in step or "~" in step else step
 
 
 def under(pointer: str, *steps: str | int) -> str:
     """The pointer of a place below another."""
-    return pointer + "".join(f"/{escape(str(step))}" for step in steps)
+    for step in steps:
+        pointer = f"{pointer}/{escape(step) if isinstance(step, str) else step}"
+    return pointer
 
 
 class Document:
@@ -35,6 +37,8 @@ class Document:
         Raises:
             RefError: it leads outside the document, nowhere, or around in a circle.
         """
+        if not isinstance(node, dict) or "$ref" not in node:
+            return node, pointer
         passed: set[str] = set()
         while isinstance(node, dict) and isinstance(node.get("$ref"), str):
             ref = node["$ref"]

@@ -61,19 +61,20 @@ _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n+")
 def clean(text: object, limit: int = MAX_DESCRIPTION) -> str:
     """Text without HTML, Markdown's marks, controls, zero-width and bidirectional characters and orders to a model, at most `limit`
     characters; `""` for anything but text."""
-    return _cleaned(text, limit)[0] if isinstance(text, str) and text else ""
+    return shorten(_cleaned(text)[0], limit) if isinstance(text, str) and text else ""
 
 
 def gives_orders(text: object) -> bool:
     """Whether something was taken out of a text because it speaks to a model."""
-    return isinstance(text, str) and _cleaned(text, MAX_DESCRIPTION)[1]
+    return isinstance(text, str) and _cleaned(text)[1]
 
 
 def _suspect(text: str) -> bool:
     """Whether a closer look is worth it: plain searches are much cheaper than the expressions."""
     low = text.lower()
-    if any(sign in low for sign in _SIGNS):
-        return True
+    for sign in _SIGNS:
+        if sign in low:
+            return True
     if ("system" in low or "assistant" in low) and ":" in low:
         return True
     return any(who in low for who in ("user", "human", "person", "operator")) and any(
@@ -81,15 +82,26 @@ def _suspect(text: str) -> bool:
     )
 
 
+class _Visible(dict[int, int | None]):
+    """For `str.translate`: what can be seen stays, the rest goes; looked up once for each character."""
+
+    def __missing__(self, code: int) -> int | None:
+        self[code] = code if chr(code) in "\n\t" or unicodedata.category(chr(code)) not in _UNSEEN else None
+        return self[code]
+
+
+_VISIBLE = _Visible()
+
+
 @lru_cache(maxsize=20_000)
-def _cleaned(text: str, limit: int) -> tuple[str, bool]:
-    # What is far beyond the limit cannot be seen in the result, and some descriptions are books.
-    text = text[: limit * 8]
+def _cleaned(text: str) -> tuple[str, bool]:
+    # What is far beyond any limit cannot be seen in the result, and some descriptions are books.
+    text = text[: MAX_DESCRIPTION * 8]
     if "&" in text:
         text = unescape(text)
     if not text.isascii() or not text.isprintable():
         # Before orders are looked for: a zero-width space inside a word would hide them.
-        text = "".join(each for each in text.replace("\r\n", "\n") if each in "\n\t" or unicodedata.category(each) not in _UNSEEN)
+        text = text.replace("\r\n", "\n").translate(_VISIBLE)
     ordered = False
     if _suspect(text):
         text, ordered = _without_orders(text)
@@ -97,8 +109,9 @@ def _cleaned(text: str, limit: int) -> tuple[str, bool]:
         text = _TAGS.sub("", _BREAKS.sub("\n", _DROPPED.sub(" ", text)))
     if _MARKS.search(text):
         text = _without_marks(text)
-    text = _LINES.sub("\n\n", _SPACES.sub(" ", text)).strip()
-    return shorten(text, limit), ordered
+    if "  " in text or not text.isprintable():
+        text = _LINES.sub("\n\n", _SPACES.sub(" ", text))
+    return text.strip(), ordered
 
 
 def _without_orders(text: str) -> tuple[str, bool]:
