@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from urllib.parse import quote, unquote, urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from bmm.errors import BadInput
@@ -19,6 +20,7 @@ __all__ = ["UnreadableCommand", "commands_in", "compile_curl"]
 
 MAX_CURL_BYTES = 1024 * 1024
 MAX_REQUESTS = 500
+_CARET = re.compile(r"\^(?:(\r?\n)(\r?\n)?|(.))", re.DOTALL)
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY")
 
 
@@ -64,7 +66,7 @@ def commands_in(text: str, *, prose: bool = False) -> list[Command]:
         raise UnreadableCommand("This is PowerShell; choose “Copy as cURL (bash)” in the browser's network tools instead")
     if re.match(r"\s*fetch\(", text):
         raise UnreadableCommand("This is JavaScript; choose “Copy as cURL (bash)” in the browser's network tools instead")
-    text = _without_carets(text)
+    given, text = text, _without_carets(text)
     found: list[Command] = []
     for words in [first(text)] if prose else split(text):
         at = next((number for number, word in enumerate(words.words) if re.fullmatch(r"(.*[/\\])?curl(\.exe)?", word)), None)
@@ -72,15 +74,26 @@ def commands_in(text: str, *, prose: bool = False) -> list[Command]:
             continue
         # A prompt before it (`$ curl`, `sudo curl`, `A=1 curl`) is not part of it; a word before it in prose would be.
         found += _parsed(words, at + 1, prose=prose)
-    return found
+    return found if text == given else [msgspec.structs.replace(each, end=_end_in(given, each.end)) for each in found]
 
 
 def _without_carets(text: str) -> str:
     """What Windows' cmd makes of a text: `^` takes the meaning off the next character, and before a line's end joins it to the next."""
-    if not re.search(r"curl(\.exe)?\s+(-\S+\s+)*\^\"|\^\r?\n", text):
-        return text
-    text = re.sub(r"\^\r?\n(\r?\n)?", lambda match: "\n" if match.group(1) else " ", text)
-    return re.sub(r"\^(.)", r"\1", text, flags=re.DOTALL)
+    return _CARET.sub(_meant, text) if re.search(r"curl(\.exe)?\s+(-\S+\s+)*\^\"|\^\r?\n", text) else text
+
+
+def _meant(match: re.Match[str]) -> str:
+    return match[3] or ("\n" if match[2] else " ")
+
+
+def _end_in(text: str, end: int) -> int:
+    """Where in the text is what ends at `end` without its carets."""
+    for match in _CARET.finditer(text):
+        shorter = len(match[0]) - len(_meant(match))
+        if match.start() >= end:
+            break
+        end += shorter
+    return min(end, len(text))
 
 
 def _parsed(words: Words, start: int, *, prose: bool) -> Iterator[Command]:

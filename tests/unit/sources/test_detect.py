@@ -51,6 +51,14 @@ def test_what_is_shown_holds_no_credential() -> None:
     assert shown("shop.yaml") == "shop.yaml"
 
 
+def test_a_command_as_windows_copies_it_leaves_nothing_of_its_credential_behind() -> None:
+    copied = 'curl ^"https://x.test/users?a=1^&b=50^%^25^" ^\r\n  -H ^"accept: */*^" ^\r\n  -H ^"x-api-key: abc-s3cr3t^"'
+    text = f"Make {copied} my server, with a ^ in it"
+    (found,) = found_in(text)
+    assert found.given == copied
+    assert without(text, (found,)) == "Make curl https://x.test/users my server, with a ^ in it"
+
+
 @pytest.mark.parametrize(
     ("words", "sources"),
     [
