@@ -2,17 +2,19 @@
 
 from datetime import datetime
 
-from bmm.builds.check import read_spec
+from bmm.builds.check import check, read_spec
 from bmm.builds.request import draft_for, still_fits
 from bmm.config import Config
+from bmm.core.destinations import only_as_before
 from bmm.core.draft import Draft
+from bmm.core.slug import check_slug
 from bmm.drafts.sources import seen_of
 from bmm.servers import lifecycle
 from bmm.sources.credentials import Credentials
-from bmm.store import drafts, secrets
+from bmm.store import drafts, secrets, servers
 from bmm.store.db import Store
 from bmm.vault import Vault
-from runner.contract import HttpTool, PythonTool, ServerSpec, decode_spec, secrets_used
+from runner.contract import ServerSpec, decode_spec
 
 
 def held(store: Store, vault: Vault, draft: Draft, spec: ServerSpec) -> Credentials:
@@ -21,34 +23,34 @@ def held(store: Store, vault: Vault, draft: Draft, spec: ServerSpec) -> Credenti
     What a person or a model has made of a spec may send a secret to another place, or give it to code: then it is asked for again.
     """
     base = decode_spec(draft.base) if draft.base is not None and draft.base_version is None else None
-    if base is None or any(isinstance(tool, PythonTool) and tool not in base.tools for tool in spec.tools):
+    if base is None:
         return Credentials()
     needed = {need.key for need in spec.secrets}
     seen = seen_of(store, draft.id, vault)
-    return Credentials({key: value for key, value in seen.items() if key in needed and _places(spec, key) <= _places(base, key)})
+    return Credentials({key: value for key, value in seen.items() if key in needed and only_as_before(key, spec, base)})
 
 
 def hand_over(
     store: Store, vault: Vault, config: Config, draft: Draft, *, document: bytes, slug: str, actor: str, now: datetime
 ) -> None:
-    """Make them the secrets of the server that is to be built, where it has none of these names.
+    """Make them the secrets of the server that is to be built; only what was set since the draft was asked for stays as it is.
+
+    What the server has from before may be another draft's, whose build failed: it was given for another place.
 
     Raises:
-        BadInput, SlugTaken, Conflict: the spec or the slug cannot be used, or the server is not what the draft is for.
+        BmmError: whatever `request_build` would say of the spec, the slug and the secrets; then nothing has changed.
     """
-    values = held(store, vault, draft, read_spec(document))
+    spec = read_spec(document)
+    values = held(store, vault, draft, spec)
     if not values:
         return
+    existing = store.one(servers.by_slug(draft.organisation_id, check_slug(slug)))
+    known = {each.key: each.updated_at for each in store.all(secrets.of_server(existing.id))} if existing else {}
+    if existing is not None:
+        still_fits(draft, existing)
+    check(spec, config, {*known, *values}, slug)
     server = draft_for(store, organisation_id=draft.organisation_id, slug=slug, now=now)
-    still_fits(draft, server)
-    known = {each.key for each in store.all(secrets.of_server(server.id))}
     for key, value in values.items():
-        if key not in known:
+        if key not in known or known[key] < draft.created_at:
             lifecycle.put_secret(store, vault, config.data, server, key=key, value=value, ahead=True, actor=actor, now=now)
     store.apply(drafts.drop_kept(draft.id, "seen"))
-
-
-def _places(spec: ServerSpec, key: str) -> set[tuple[object, ...]]:
-    """Where a secret goes."""
-    called: set[tuple[object, ...]] = {(tool.server,) for tool in spec.tools if isinstance(tool, HttpTool) and key in secrets_used(tool)}
-    return called | {(each.kind, each.host, each.reached_port, each.user, each.tls, each.trust) for each in spec.databases if each.password == key}

@@ -12,15 +12,20 @@ from urllib.parse import quote
 
 import pytest
 
+from bmm import ids
+from bmm.builds.request import draft_for
 from bmm.config import Config
 from bmm.core.draft import DatabaseWish
 from bmm.drafts import databases
 from bmm.drafts.databases import read_database
 from bmm.errors import BadInput
+from bmm.http.parts import OPERATOR
+from bmm.servers.lifecycle import put_secret
 from bmm.sources.database.options import place_of
 from bmm.sources.detect import found_in
 from bmm.store import drafts as rows
-from tests.flow.drafted import SPEC, Drafted, drafted
+from bmm.store import secrets, servers
+from tests.flow.drafted import SPEC, TOOL, Drafted, drafted
 from tests.model_server import ModelServer, submitting
 
 PASSWORD = "hunter2 & co: 'ö/#?@"
@@ -36,6 +41,16 @@ def box() -> Iterator[Drafted]:
 def everything(box: Drafted) -> bytes:
     """All that the appliance has on disk."""
     return b"".join(path.read_bytes() for path in box.config.data.rglob("*") if path.is_file())
+
+
+def secret(box: Drafted, slug: str, key: str) -> str:
+    """The value that a server would get."""
+    server = box.store.one(servers.by_slug(box.organisation_id, slug))
+    wrapped = box.store.one(secrets.data_key(box.organisation_id))
+    assert server is not None
+    assert wrapped is not None
+    (sealed,) = (each.sealed for each in box.store.all(secrets.of_server(server.id)) if each.key == key)
+    return box.vault.open_secret(sealed, organisation_id=box.organisation_id, data_key=wrapped.data_key, server_id=server.id, key=key)
 
 
 @contextmanager
@@ -277,7 +292,13 @@ def test_what_was_seen_becomes_the_servers_secret_unless_it_would_go_elsewhere(b
     spec = box.ended(draft_id)["spec"]
     moved = {**spec, "hosts": [{"name": "evil.example"}], "tools": [{**spec["tools"][0], "server": "https://evil.example"}]}
     assert box.refused(f"/api/drafts/{draft_id}/build", {"slug": "moved", "spec": moved})[1] == "secrets_missing"
-    assert box.values("SELECT count(*) FROM secrets") == [0]
+    queried = {**spec, "tools": [{**spec["tools"][0], "auth": [[{"type": "key", "place": "query", "name": "key", "secret": "EXAMPLE_API_KEY"}]]}]}
+    assert box.refused(f"/api/drafts/{draft_id}/build", {"slug": "moved", "spec": queried})[1] == "secrets_missing"
+    more = {**spec, "secrets": [*spec["secrets"], {"key": "OTHER", "hint": "Another"}], "tools": [
+        *spec["tools"], TOOL | {"name": "other", "path": "/other", "auth": [[{"type": "bearer", "secret": "OTHER"}]]},
+    ]}  # fmt: skip
+    assert box.refused(f"/api/drafts/{draft_id}/build", {"slug": "moved", "spec": more})[1] == "secrets_missing"
+    assert box.values("SELECT count(*) FROM secrets") == box.values("SELECT count(*) FROM servers") == [0]
     box.live("taken", SPEC)
     assert box.refused(f"/api/drafts/{draft_id}/build", {"slug": "taken"})[1] == "slug_taken"
     assert box.values("SELECT count(*) FROM secrets") == [0]
@@ -286,6 +307,28 @@ def test_what_was_seen_becomes_the_servers_secret_unless_it_would_go_elsewhere(b
     assert box.shown(draft_id)["held"] == []
     assert box.values("SELECT count(*) FROM draft_kept") == [0]
     assert b"k3y-9f8e7d6c5b4a" not in everything(box)
+
+
+def test_what_a_failed_build_of_another_draft_left_is_not_sent_to_this_ones_place(box: Drafted) -> None:
+    box.trial_error = "It did not answer"
+    values = []
+    for host in ("api.example.com", "api.example.org"):
+        draft_id = box.ask(prompt=f"Make curl https://{host}/users -H 'X-Api-Key: of-{host}-k3y9f8e7d6'", model=False)
+        box.ended(draft_id)
+        box.builds(draft_id, "users")
+        values.append(secret(box, "users", "EXAMPLE_API_KEY"))
+    assert values == ["of-api.example.com-k3y9f8e7d6", "of-api.example.org-k3y9f8e7d6"]
+
+
+def test_what_a_person_set_since_stays(box: Drafted) -> None:
+    draft_id = box.ask(prompt="Make curl https://api.example.com/users -H 'X-Api-Key: k3y-9f8e7d6c5b4a'", model=False)
+    box.ended(draft_id)
+    server = draft_for(box.store, organisation_id=box.organisation_id, slug="users", now=ids.now())
+    put_secret(
+        box.store, box.vault, box.config.data, server, key="EXAMPLE_API_KEY", value="of-a-person", ahead=True, actor=OPERATOR, now=ids.now()
+    )  # fmt: skip
+    box.post(f"/api/drafts/{draft_id}/build", slug="users")
+    assert secret(box, "users", "EXAMPLE_API_KEY") == "of-a-person"
 
 
 def test_a_change_of_a_server_keeps_no_password_either(box: Drafted) -> None:

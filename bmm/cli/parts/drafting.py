@@ -4,6 +4,7 @@ import argparse
 import re
 import sys
 from collections.abc import Mapping
+from datetime import datetime
 from urllib.parse import quote
 
 import msgspec
@@ -15,6 +16,7 @@ from bmm.cli.parts.editing import edited
 from bmm.cli.parts.output import as_json, tame
 from bmm.cli.parts.spec_files import read_spec_document, spec_file
 from bmm.cli.plan_text import cost_line, difference_lines, finding_lines, has_long_code, plan_lines
+from bmm.core.destinations import only_as_before
 from bmm.core.difference import Difference, difference
 from bmm.core.draft import MOST_PROMPT, Draft, DraftEvent, DraftStatus, Wish
 from bmm.core.outline import outline
@@ -233,9 +235,11 @@ class _Session:
         """Ask for what the spec needs and the server has not; what nobody can be asked for, the appliance names with its command."""
         held = _held(self._client, self._slug, is_new=self._is_new)
         for need in self._spec.secrets:
-            if need.key in held or need.key in self._shown.held:
+            given = self._before is not None and only_as_before(need.key, self._spec, self._before)
+            value, since = self._seen.get(need.key, "") if given else "", held.get(need.key)
+            # What the server has from before the draft may be another one's, whose build failed: it was given for another place.
+            if need.key in self._shown.held or (since is not None and not (value and since < self._shown.draft.created_at)):
                 continue
-            value = self._seen.get(need.key, "")
             if value and self._is_asked:
                 value = value if input(f"Use the value of {need.key} that stood in what you gave? [Y/n] ").strip().lower()[:1] in ("", "y") else ""
             if not value and self._is_asked:
@@ -327,8 +331,8 @@ def _is_live(client: Client, slug: str) -> bool:
         return error.code == BadInput.code  # a reserved name is as good as taken
 
 
-def _held(client: Client, slug: str, *, is_new: bool) -> set[str]:
-    """The secrets that the server has."""
+def _held(client: Client, slug: str, *, is_new: bool) -> dict[str, datetime]:
+    """The secrets that the server has, and when they were set."""
     if is_new:
         refuse_taken(client, slug)
     try:
@@ -336,8 +340,8 @@ def _held(client: Client, slug: str, *, is_new: bool) -> set[str]:
     except BmmError as error:
         if error.code != NotFound.code:
             raise
-        return set()
-    return {each.key for each in listed if each.updated_at is not None}
+        return {}
+    return {each.key: each.updated_at for each in listed if each.updated_at is not None}
 
 
 def _typed(key: str, hint: str, *, required: bool) -> str:
