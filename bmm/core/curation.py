@@ -55,7 +55,7 @@ def curated(source: ServerSpec, answer: ServerSpec) -> Curated:
         own = next((each for each in alike if each.name == tool.name), alike[0])
         alike.remove(own)
         bounded = _bounded(own, tool, source)
-        if rest := [name for name in tool.__struct_fields__ if getattr(bounded, name) != getattr(tool, name)]:
+        if rest := [name for name, said in _said(tool).items() if getattr(bounded, name) != said]:
             message = f"Of the tool {tool.name} stays as the source has it: {', '.join(rest)}."
             kept.append(Finding(level="note", id="curate.kept", place=f"/tools/{len(tools)}", message=message))
         tools.append(bounded)
@@ -71,6 +71,12 @@ def curated(source: ServerSpec, answer: ServerSpec) -> Curated:
 def _acts(tool: Tool) -> bytes:
     values = [getattr(tool, name) for name in _ACTS[type(tool)]]
     return msgspec.json.encode([type(tool).__name__, values, sorted(_arguments(tool))], order="deterministic")
+
+
+def _said(tool: Tool) -> dict[str, object]:
+    """What the model wrote; a field that it left out is as the source has it anyway."""
+    values = {each.name: (getattr(tool, each.name), each.default) for each in msgspec.structs.fields(tool)}
+    return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def _arguments(tool: Tool) -> JsonSchema:
@@ -166,12 +172,14 @@ def _reached(tool: HttpTool) -> str:
 
 def _left_out(spec: ServerSpec, answer: ServerSpec) -> Iterator[Finding]:
     """What the answer has beside tools, and the source has not or has otherwise."""
-    for part in ("hosts", "secrets", "databases", "scopes", "resources", "resource_templates", "prompts", "tool_list"):
-        if _unordered(getattr(spec, part)) != _unordered(getattr(answer, part)):
+    for part in ("hosts", "secrets", "databases", "scopes", "resources", "resource_templates", "prompts"):
+        if _members(getattr(answer, part)) - _members(getattr(spec, part)):
             yield Finding(level="note", id="curate.kept", place=f"/{part}", message=f"The {part} are the source's; the model wrote others.")
+    if answer.tool_list not in ("auto", spec.tool_list):
+        yield Finding(level="note", id="curate.kept", place="/tool_list", message="The tool_list is the source's; the model wrote another.")
 
 
-def _unordered(part: tuple[Struct, ...] | str) -> set[bytes]:
+def _members(part: tuple[Struct, ...]) -> set[bytes]:
     return {msgspec.json.encode(each, order="deterministic") for each in part}
 
 

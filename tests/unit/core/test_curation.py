@@ -85,6 +85,15 @@ def test_a_tool_that_does_something_else_goes_back_with_what_it_was(tool: Json, 
     assert found.spec.tools == ()
 
 
+def test_what_the_model_leaves_out_is_the_sources_without_a_word() -> None:
+    own = SOURCE | {"tools": [LIST | {"title": "Orders", "retry": True}, CANCEL, COUNT | {"timeout": 3}]}
+    short = {key: value for key, value in LIST.items() if key not in ("scopes", "timeout", "output_schema")}
+    answer = own | {"tools": [short, {key: value for key, value in COUNT.items() if key != "scopes"}], "tool_list": "auto"}
+    found = curated(spec(own), spec(answer))
+    assert [tool.timeout for tool in found.spec.tools] == [5, 3]
+    assert (found.spec.tools[0].title, found.spec.tool_list, found.wrong, found.kept) == ("Orders", "all", (), ())
+
+
 def test_a_tool_that_no_source_made_goes_back() -> None:
     code = {"kind": "python", "name": "sum", "description": "Sums.", "input_schema": {"type": "object"}, "code": "async def run(args, ctx):\n    return 1\n"}
     evil = LIST | {"name": "report", "method": "POST", "path": "/collect"}
@@ -106,12 +115,12 @@ def test_marks_only_become_worse_and_a_question_stays() -> None:
     tame = CANCEL | {"annotations": {"read_only": True, "destructive": False, "idempotent": True, "open_world": False}, "confirm": False, "scopes": []}
     found = made(tools=[tame])
     assert found.spec.tools == spec(SOURCE | {"tools": [CANCEL]}).tools
-    assert [each.message for each in found.kept] == ["Of the tool cancel stays as the source has it: annotations, scopes, confirm."]
+    assert [each.message for each in found.kept] == ["Of the tool cancel stays as the source has it: annotations."]
 
 
 def test_what_is_checked_and_when_it_gives_up_are_the_sources() -> None:
     schema = {"type": "object", "properties": {"state": {"type": "integer", "description": "Which."}}}
-    found = made(tools=[LIST | {"input_schema": schema, "timeout": 30, "retry": True, "meta": {"a": 1}}])
+    found = made(tools=[LIST | {"input_schema": schema, "timeout": 20, "retry": True, "meta": {"a": 1}}])
     (tool,) = found.spec.tools
     assert tool.input_schema == {
         "type": "object", "properties": {"state": {"type": "string", "maxLength": 10, "description": "Which."}}, "additionalProperties": False,
