@@ -21,7 +21,7 @@ from bmm.errors import BadInput
 from bmm.sources import Compiled
 from bmm.sources.credentials import Credentials
 from bmm.sources.curl import compile_curl
-from bmm.sources.detect import Found, Kind, found_in, shown, without
+from bmm.sources.detect import Found, Kind, found_in, shown, without, without_queries
 from bmm.sources.documents import compile_documents
 from bmm.sources.fetch import Reach, fetch
 from bmm.sources.finding import Finding as Remark
@@ -195,7 +195,7 @@ def _hidden(text: str, given: tuple[Given, ...]) -> str:
     """A sentence about what was given, without what may not be shown of it."""
     for each in sorted(given, key=lambda one: -len(one.text)):
         text = text.replace(each.text, each.shown)
-    return text
+    return without_queries(text)
 
 
 def _said(remark: Remark) -> Finding:

@@ -133,6 +133,11 @@ def shown(given: str) -> str:
     return ", ".join(commands) if commands else _shown(given)
 
 
+def without_queries(text: str) -> str:
+    """A sentence with no more of its http addresses than may be shown: a redirect repeats what stood in the first, and may be signed itself."""
+    return _URL.sub(lambda match: _shown(match.group()), text)
+
+
 def _is_document(url: str) -> bool:
     path = re.sub(r"[?#].*", "", url.partition("://")[2].partition("/")[2])
     return _DOCUMENT.search(f"/{path}") is not None
