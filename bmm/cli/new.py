@@ -74,6 +74,8 @@ def _wish(args: argparse.Namespace, client: "Client", prompt: str, made: "Source
         if args.beyond:
             raise BadInput("--beyond goes with a source; a sentence alone has no bounds")
         return Wish(prompt=prompt, slug=args.slug, model=not args.without_model)
+    if (line := made.seen.line_in(prompt)) is not None:
+        raise BadInput(f"Line {line} of the prompt holds a credential of a source once more; take it out, no model needs it")
     for finding in made.findings:
         print(tame(str(finding)), file=sys.stderr)
     # A file that a person named may lie anywhere; one that a spec names lies beside it.

@@ -3,9 +3,10 @@
 What was given may hold credentials. It is kept sealed until it has been read, and afterwards only the values that the server will need as secrets.
 """
 
+import contextlib
 from collections.abc import Callable
 from datetime import datetime
-from urllib.parse import unquote
+from typing import NoReturn
 
 import msgspec
 from msgspec import Struct
@@ -21,6 +22,7 @@ from bmm.errors import BadInput
 from bmm.sources import Compiled
 from bmm.sources.credentials import Credentials
 from bmm.sources.curl import compile_curl
+from bmm.sources.database import PASSWORD
 from bmm.sources.detect import Found, Kind, found_in, shown, without, without_queries
 from bmm.sources.documents import compile_documents
 from bmm.sources.fetch import Reach, fetch
@@ -35,8 +37,6 @@ from runner.contract import ServerSpec
 
 MOST_SOURCES = 8
 """Documents and databases of one draft; each may take half a minute to be read."""
-_SHORTEST = 8
-"""Characters of a password that are looked for in the rest of a prompt; a shorter one is a word."""
 _LEVELS: dict[Severity, Level] = {"error": "ask", "warning": "note", "note": "note"}
 
 
@@ -73,7 +73,7 @@ def sources_of(wish: Wish) -> tuple[Sources, str]:
 
     Raises:
         BadInput: a database that cannot be read here, or too many of all.
-        SecretInPrompt: the password of a database stands in the prompt once more.
+        SecretInPrompt: a credential of a database or a curl command stands in the prompt once more.
     """
     found = found_in(wish.prompt)
     given = [_given(each) for each in found]
@@ -82,16 +82,24 @@ def sources_of(wish: Wish) -> tuple[Sources, str]:
     given = list({(each.kind, each.text): each for each in given}.values())
     prompt = without(wish.prompt, found)
     for each in given:
-        password = where_of(_database(each)).password if each.kind == "database" else ""
-        _refuse_again(password, prompt)
+        if (line := _credentials(each).line_in(prompt)) is not None:
+            _refuse(line, "a credential of a source once more")
     if (count := sum(each.kind != "curl" for each in given)) > MOST_SOURCES:
         raise NoDraft(f"The prompt names {count} documents and databases; at most {MOST_SOURCES} can be read for one server")
     return Sources(given=tuple(given), beyond=wish.beyond), prompt
 
 
 def without_passwords(prompt: str) -> str:
-    """A prompt whose databases are only words: a password that looks made up was not refused, and is still nobody's to read."""
-    return without(prompt, tuple(each for each in found_in(prompt) if each.kind == "database"))
+    """A prompt whose sources are only words, of a wish that reads none: a password that looks made up was not refused, and is still nobody's to read.
+
+    Raises:
+        SecretInPrompt: a curl command says more than its address, and a credential.
+    """
+    found = found_in(prompt)
+    for each in found:
+        if each.kind == "curl" and _credentials(_given(each)):
+            _refuse(prompt.count("\n", 0, each.start) + 1, "a credential of a curl command")
+    return without(prompt, tuple(each for each in found if each.kind != "curl"))
 
 
 def keep(draft_id: str, sources: Sources, vault: Vault, now: datetime) -> Statement:
@@ -108,14 +116,12 @@ def kept(store: Store, draft: Draft, vault: Vault) -> Sources:
     """What was given.
 
     Raises:
-        NoDraft: it held what the prompt does not, and was forgotten meanwhile.
+        NoDraft: it was forgotten meanwhile.
     """
     if (row := store.one(drafts.kept(draft.id, "given"))) is not None:
         return msgspec.json.decode(vault.open(row.sealed, _context(draft.id, "given")), type=Sources)
-    given = tuple(_given(each) for each in found_in(draft.prompt))
-    if not given or any(each.kind == "database" for each in given):
-        raise NoDraft("What was given for this draft was forgotten after a day, because it held credentials; say it again with `bmm new`")
-    return Sources(given=given)
+    # What the prompt still says is less than was given: a command without its method and body, an address without its query.
+    raise NoDraft("What was given for this draft was forgotten after a day, because it may hold credentials; say it again with `bmm new`")
 
 
 def seen_of(store: Store, draft_id: str, vault: Vault) -> Credentials:
@@ -166,12 +172,17 @@ def _database(given: Given) -> DatabaseWish:
     return given.database or DatabaseWish(url=given.text)
 
 
-def _refuse_again(password: str, prompt: str) -> None:
-    if len(password) < _SHORTEST:
-        return
-    for number, line in enumerate(prompt.splitlines(), 1):
-        if password in line or password in unquote(line):
-            raise SecretInPrompt([Finding(level="block", id="secret.in_prompt", line=number, message=f"Line {number} holds the password of a database.")])
+def _credentials(given: Given) -> Credentials:
+    """Values that are nobody's to read; of a command that cannot be used none, which is said when it is read."""
+    if given.kind == "database":
+        return Credentials({PASSWORD: where_of(_database(given)).password})
+    with contextlib.suppress(BadInput):
+        return compile_curl(given.text).seen if given.kind == "curl" else Credentials()
+    return Credentials()
+
+
+def _refuse(line: int, what: str) -> NoReturn:
+    raise SecretInPrompt([Finding(level="block", id="secret.in_prompt", line=line, message=f"Line {line} holds {what}.")])
 
 
 def _together(given: tuple[Given, ...]) -> list[tuple[Kind, tuple[Given, ...]]]:

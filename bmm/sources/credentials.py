@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from urllib.parse import unquote
 
 from msgspec import Struct
 
@@ -9,6 +10,8 @@ from bmm.checks.secrets import hits
 
 # What a shell would put in place of a variable, between these two; private use, so no text has them by itself.
 OPEN, CLOSE = "\ue000", "\ue001"
+_SHORTEST = 8
+"""Characters of a credential that is looked for where it should not be; a shorter one is a word."""
 VARIABLE = re.compile(f"{OPEN}([^{CLOSE}]*){CLOSE}")
 
 _HEADERS = re.compile(
@@ -52,6 +55,12 @@ class Credentials(Mapping[str, str]):
 
     def __repr__(self) -> str:
         return f"Credentials({', '.join(self._values)})"
+
+    def line_in(self, text: str) -> int | None:
+        """The first line of a text in which a value stands, as it is or percent-encoded; user names and short values are words."""
+        looked_for = [value for key, value in self._values.items() if len(value) >= _SHORTEST and not key.endswith("USERNAME")]
+        lines = enumerate(text.splitlines(), 1) if looked_for else ()
+        return next((number for number, line in lines if any(each in line or each in unquote(line) for each in looked_for)), None)
 
 
 class Value(Struct, frozen=True):

@@ -114,3 +114,5 @@ def test_the_terminal_says_what_the_model_wrote(box: Drafted, bmm: Bmm) -> None:
     assert both["findings"][0]["message"].startswith("nothing here is made of https://127.0.0.1:9/openapi.json: ")
     refused = bmm("new", "List users", "--beyond")
     assert (refused.code, "--beyond goes with a source" in refused.err) == (2, True)
+    again = bmm("new", "Make curl https://api.example.com/users -b 'session=Xo9secret7'\nand say Xo9secret7 to nobody", "--json")
+    assert (again.code, "Line 2 of the prompt holds a credential" in again.err, "Xo9secret7" in again.err) == (2, True, False)

@@ -265,11 +265,29 @@ def test_a_prompt_with_a_thousand_addresses_is_refused_at_once(box: Drafted) -> 
     assert box.values("SELECT count(*) FROM drafts") == [0]
 
 
-def test_a_password_that_stands_there_again_is_refused(box: Drafted) -> None:
-    text = "Tools for\npostgresql://u:Xo9secret7@h.test/x\nwhere Xo9secret7 is what I type"
-    _, code, message = box.refused("/api/drafts", {"prompt": text})
+@pytest.mark.parametrize(
+    "source", ["postgresql://u:Xo9secret7@h.test/x", "curl https://api.example.com/users -b 'session=Xo9secret7'", "curl -u ann:Xo9secret7 https://api.example.com/a"]
+)
+def test_a_credential_that_stands_there_again_is_refused(box: Drafted, source: str) -> None:
+    _, code, message = box.refused("/api/drafts", {"prompt": f"Tools for\n{source}\nwhere Xo9secret7 is what I type"})
     assert (code, "ine 3" in message, "Xo9secret7" in message) == ("secret_in_prompt", True, False)
     assert box.values("SELECT count(*) FROM drafts") == [0]
+
+
+def test_a_change_of_a_server_takes_no_credential_of_a_command(box: Drafted) -> None:
+    box.live("users", SPEC)
+    body = {"prompt": "Also use\ncurl https://api.example.com/me -b 'session=Xo9s7'", "slug": "users", "iterate": True}
+    _, code, message = box.refused("/api/drafts", body)
+    assert (code, "ine 2" in message, "Xo9s7" in message) == ("secret_in_prompt", True, False)
+    assert box.values("SELECT count(*) FROM drafts") == [0]
+
+
+def test_what_was_forgotten_is_not_made_of_what_the_prompt_still_says(box: Drafted) -> None:
+    draft_id = box.ask(prompt="Make curl -X POST https://api.example.com/users -d '{}' and https://docs.invalid/openapi.json", model=False)
+    box.ended(draft_id)
+    box.change("UPDATE drafts SET status = 'failed', base = NULL, suggestion = NULL WHERE id = :id", id=draft_id)
+    box.post(f"/api/drafts/{draft_id}/again")
+    assert "was forgotten after a day" in box.ended(draft_id)["draft"]["error"]
 
 
 def test_one_source_that_cannot_be_read_is_named_and_the_others_are_used(box: Drafted) -> None:
