@@ -17,6 +17,7 @@ from runner.contract import (
     AllowedHost,
     Database,
     HttpTool,
+    PythonTool,
     Scope,
     SecretNeed,
     ServerSpec,
@@ -24,6 +25,8 @@ from runner.contract import (
     SqlTool,
     Tool,
     decode_spec,
+    reached_host,
+    secrets_used,
     with_keys,
 )
 
@@ -47,8 +50,7 @@ def merged(parts: Sequence[Compiled], *, name: str | None = None) -> Compiled:
     findings: list[Finding] = []
     seen: dict[str, str] = {}
     for part, prefix in zip(parts, prefixes, strict=True):
-        other = {key for key, value in part.seen.items() if seen.get(key, value) != value}
-        renamed = _secrets(part.spec, secrets, prefix, other)
+        renamed = _secrets(part, secrets, prefix)
         stored = _databases(part.spec, databases, prefix, renamed)
         seen |= {renamed.get(key, key): value for key, value in part.seen.items()}
         for tool in part.spec.tools:
@@ -86,28 +88,48 @@ def _prefixes(names: list[str]) -> list[str]:
 
 
 class _Shared(Struct, frozen=True):
-    """A secret, and the hosts that are sent it."""
+    """A secret, the hosts that are sent it, and its value where one was seen. Prints as its name."""
 
     need: SecretNeed
     hosts: frozenset[str]
+    value: str | None
+
+    def __repr__(self) -> str:
+        return f"_Shared({self.need.key})"
+
+    def is_one_with(self, other: "_Shared") -> bool:
+        """Whether one value can be meant. One that was seen was given for the hosts of its own source, and is for no others."""
+        if self.need.hint != other.need.hint or not self.hosts & other.hosts or (self.value and other.value and self.value != other.value):
+            return False
+        return (not self.value or bool(other.value) or other.hosts <= self.hosts) and (not other.value or bool(self.value) or self.hosts <= other.hosts)
 
 
-def _secrets(spec: ServerSpec, known: dict[str, _Shared], prefix: str, other: set[str]) -> dict[str, str]:
-    """Adds a spec's secrets to those known; returns which had to be renamed, because another document means something else by them.
+def _secrets(part: Compiled, known: dict[str, _Shared], prefix: str) -> dict[str, str]:
+    """Adds a spec's secrets to those known; returns which had to be renamed, because another source means something else by them.
 
-    Two documents that call no host in common never share one: what was given for the one API would be sent to the other. Nor do those in `other`,
-    for which another value was given.
+    Two that call no host in common never share one: what was given for the one API would be sent to the other.
     """
     renamed: dict[str, str] = {}
-    hosts = frozenset(host.name for host in spec.hosts)
-    for need in spec.secrets:
-        key, same = need.key, known.get(need.key)
-        if same is not None and (same.need.hint != need.hint or not same.hosts & hosts or key in other):
-            key = renamed[need.key] = f"{prefix.upper()}_{need.key}"[:_MAX_NAME].rstrip("_")
-            same = known.get(key)
+    for need in part.spec.secrets:
+        own = _Shared(need, _receivers(part.spec, need.key), part.seen.get(need.key))
+        key, number = need.key, 1
+        while (same := known.get(key)) is not None and not same.is_one_with(own):
+            key = f"{prefix.upper()}_{need.key}"[: _MAX_NAME - 4].rstrip("_") + (f"_{number}" if number > 1 else "")
+            number += 1
+        if key != need.key:
+            renamed[need.key] = key
         required = need.required or (same is not None and same.need.required)
-        known[key] = _Shared(SecretNeed(key=key, hint=need.hint, required=required), hosts | (same.hosts if same else frozenset()))
+        hosts, value = (own.hosts | same.hosts, own.value or same.value) if same is not None else (own.hosts, own.value)
+        known[key] = _Shared(SecretNeed(key=key, hint=need.hint, required=required), hosts, value)
     return renamed
+
+
+def _receivers(spec: ServerSpec, key: str) -> frozenset[str]:
+    """The hosts that are sent a secret; code may send it to all."""
+    if any(isinstance(tool, PythonTool) for tool in spec.tools):
+        return frozenset(host.name for host in spec.hosts)
+    called = {reached_host(tool.server)[0] for tool in spec.tools if isinstance(tool, HttpTool) and key in secrets_used(tool)}
+    return frozenset(called | {each.host for each in spec.databases if each.password == key})
 
 
 def _databases(spec: ServerSpec, known: dict[str, Database], prefix: str, keys: dict[str, str]) -> dict[str, str]:

@@ -10,7 +10,7 @@ from bmm.sources.credentials import Credentials
 from bmm.sources.curl import compile_curl
 from bmm.sources.finding import Compiled
 from bmm.sources.merge import merged
-from runner.contract import AllowedHost, Database, HttpTool, KeyCredential, SecretNeed, ServerSpec, SqlTool, check_spec
+from runner.contract import AllowedHost, Database, HttpTool, KeyCredential, SecretNeed, ServerSpec, SqlTool, check_spec, secrets_used
 from tests.unit.sources.documents import Json, compiled, document
 
 
@@ -90,6 +90,33 @@ def test_two_passwords_are_two_secrets() -> None:
     found = merged([a_database("shop"), other])
     assert dict(found.seen) == {"DB_PASSWORD": "of reader", "OLD_DB_PASSWORD": "another"}
     assert [each.password for each in found.spec.databases] == ["DB_PASSWORD", "OLD_DB_PASSWORD"]
+    check_spec(found.spec)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_document_gets_no_value_of_a_command_for_a_host_of_its_own(first: bool) -> None:
+    # Named, described and sent to the command's own host too, as somebody would who wants the value.
+    schemes = {"components": {"securitySchemes": {"api_key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "A credential."}}}}
+    asked = {"get": {"security": [{"api_key": []}]}}
+    paths = {"/a": asked, "/b": {**asked, "servers": [{"url": "https://evil.test"}]}}
+    hostile = compiled(document(paths, info={"title": "Example"}, servers=[{"url": "https://api.example.com"}], **schemes))
+    command = compile_curl("curl https://api.example.com/users -H 'X-Api-Key: k3y-9f8e7d6c5b4a'")
+    assert [each.spec.secrets for each in (hostile, command)] == [hostile.spec.secrets] * 2
+    found = merged([hostile, command] if first else [command, hostile])
+    ((key, _),) = found.seen.items()
+    sent = {tool.server for tool in found.spec.tools if isinstance(tool, HttpTool) and key in secrets_used(tool)}
+    assert sent == {"https://api.example.com"}
+    check_spec(found.spec)
+
+
+def test_a_name_that_a_renamed_secret_gets_may_be_taken_too() -> None:
+    taken = compiled(document({"/a": {"get": {"security": [{"k": []}]}}}, info={"title": "Other"}, components={
+        "securitySchemes": {"k": {"type": "apiKey", "in": "header", "name": "X-Key"}},
+    }))  # fmt: skip
+    named = msgspec.json.decode(msgspec.json.encode(taken.spec).replace(b"OTHER_K", b"OLD_DB_PASSWORD"), type=ServerSpec)
+    found = merged([Compiled(spec=named), a_database("shop"), a_database("old", "admin")])
+    assert [each.password for each in found.spec.databases] == ["DB_PASSWORD", "OLD_DB_PASSWORD_2"]
+    assert dict(found.seen) == {"DB_PASSWORD": "of reader", "OLD_DB_PASSWORD_2": "of admin"}
     check_spec(found.spec)
 
 
