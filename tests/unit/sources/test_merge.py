@@ -97,7 +97,7 @@ def test_two_passwords_are_two_secrets() -> None:
 def test_a_document_gets_no_value_of_a_command_for_a_host_of_its_own(first: bool) -> None:
     # Named, described and sent to the command's own host too, as somebody would who wants the value.
     schemes = {"components": {"securitySchemes": {"api_key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "A credential."}}}}
-    asked = {"get": {"security": [{"api_key": []}]}}
+    asked: Json = {"get": {"security": [{"api_key": []}]}}
     paths = {"/a": asked, "/b": {**asked, "servers": [{"url": "https://evil.test"}]}}
     hostile = compiled(document(paths, info={"title": "Example"}, servers=[{"url": "https://api.example.com"}], **schemes))
     command = compile_curl("curl https://api.example.com/users -H 'X-Api-Key: k3y-9f8e7d6c5b4a'")
