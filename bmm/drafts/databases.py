@@ -60,7 +60,8 @@ def where_of(wish: DatabaseWish) -> Place:
     """
     place = place_of(wish.url, options_of(wish))
     if place.kind == "sqlite":
-        raise BadInput("A SQLite database is a file, which the appliance does not read by its path; `bmm new --database FILE` sends a copy of it")
+        file = "of a SQLite file, which the appliance does not read by its path, `bmm new --database FILE` sends a copy"
+        raise BadInput(f"A database is named as postgresql://USER@HOST/NAME or mysql://…; {file}")
     return place
 
 

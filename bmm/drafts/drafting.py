@@ -63,7 +63,7 @@ class Drafting:
             then = "Then" if error.permanent else "It was tried again several times; later"
             self._give_up(draft_id, error.code, error.user_message, then=f"{then} `bmm new --again {draft_id}` goes on from here")
         except BmmError as error:
-            self._give_up(draft_id, error.code, error.user_message)
+            self._give_up(draft_id, error.code, error.user_message, then=f"Where that can pass, `bmm new --again {draft_id}` tries again")
         except Exception:
             log.exception("draft %s", draft_id)
             self._give_up(draft_id, "internal_error", "The draft failed for a reason that is the appliance's own fault; its log has it.")

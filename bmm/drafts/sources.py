@@ -156,7 +156,7 @@ def compile_sources(sources: Sources, config: Config, say: Callable[[str], None]
             unused.append(Finding(level="ask", id="source.unused", message=f"Nothing here is made of {names}: {why}.", fix=fix))
     if not parts:
         assert failure is not None
-        failure.user_message = _hidden(failure.user_message, sources.given)
+        failure.user_message = " ".join(each.message for each in unused)
         raise failure
     whole = merged([part for _, part in parts])
     kinds = list(dict.fromkeys(kind for kind, _ in parts))

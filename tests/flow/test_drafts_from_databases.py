@@ -229,7 +229,7 @@ GOT: list[bytes] = []
     ("serve", "scheme", "said"),
     [
         (endless, "postgresql", "db.test:"), (settings, "postgresql", "db.test:"),
-        (silent, "mysql", "cannot be asked"), (rows_without_end, "mysql", "too much memory"), (chatty, "postgresql", "no: …"),
+        (silent, "mysql", "does not answer; see whether the port is right"), (rows_without_end, "mysql", "too much memory"), (chatty, "postgresql", "no: …"),
         (wants_a_file, "mysql", "db.test:"),
     ],
 )  # fmt: skip
@@ -302,6 +302,18 @@ def test_one_source_that_cannot_be_read_is_named_and_the_others_are_used(box: Dr
     assert shown["held"] == ["EXAMPLE_API_KEY"]
     found = everything(box)
     assert not any(each in found for each in (b"hunter2", b"k3y-9f8e7d6c5b4a"))
+
+
+def test_every_source_that_cannot_be_read_is_named_and_how_to_go_on() -> None:
+    closed = {"egress_exceptions": {"db.test:1": "127.0.0.1"}, "egress_plain_http": ("db.test:1",)}
+    with listening(lambda client: client.sendall(b"N" if client.recv(8) else b"")) as port, ModelServer() as model, drafted(model, **closed) as box:
+        box.config.egress_exceptions[f"db.test:{port}"] = "127.0.0.1"
+        draft_id = box.ask(prompt=f"postgresql://u@db.test:1/x?sslmode=disable and postgresql://u@db.test:{port}/x and https://docs.invalid/openapi.json")
+        said = box.ended(draft_id)["draft"]["error"]
+    assert "Nothing here is made of postgresql://db.test:1/x: db.test:1 cannot be asked: Connection refused." in said
+    assert f"postgresql://db.test:{port}/x: db.test:{port} cannot be asked: it does not speak TLS; --tls off, or ?sslmode=disable" in said
+    assert "https://docs.invalid/openapi.json: docs.invalid cannot be resolved" in said
+    assert said.endswith(f"`bmm new --again {draft_id}` tries again")
 
 
 def test_what_was_seen_becomes_the_servers_secret_unless_it_would_go_elsewhere(box: Drafted) -> None:

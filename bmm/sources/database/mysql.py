@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import ssl
 from typing import Any
 
 import aiomysql
@@ -13,7 +12,7 @@ from bmm.errors import BadInput
 from bmm.sources.database.catalog import Catalog, Column, Family, Prepared, Table
 from bmm.sources.database.dialect import literal
 from bmm.sources.database.options import Options, Place
-from bmm.sources.database.trust import trust_of
+from bmm.sources.database.trust import NO_TLS, failure, trust_of
 from runner.contract import Statement
 
 _SECONDS = 15.0
@@ -48,7 +47,7 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
         if self._ssl_context and not self.server_capabilities & CLIENT.SSL:
-            raise BadInput("The database does not speak TLS; --tls off asks it without, if you trust the network between")
+            raise BadInput(f"The database cannot be asked: {NO_TLS}")
 
 
 async def read(place: Place, options: Options, queries: dict[str, Statement]) -> tuple[Catalog, dict[str, Prepared]]:
@@ -138,7 +137,4 @@ async def _prepared(connection: _Connection, statement: Statement) -> Prepared:
 
 
 def _why(error: Exception) -> str:
-    cause = error.__cause__ or error
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({cause.verify_message}); give its authority's certificates with --trust FILE"
-    return str(error.args[-1]) if error.args else type(error).__name__
+    return failure(error.__cause__ or error) or (str(error.args[-1]) if error.args else type(error).__name__)

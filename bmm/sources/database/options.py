@@ -94,7 +94,7 @@ def place_of(url: str, options: Options) -> Place:
     off = any(asked.get(name, [""])[-1].lower() in ("disable", "disabled", "false") for name in ("sslmode", "ssl", "ssl-mode"))
     name = (options.known_as or host).lower()
     if not re.fullmatch(HOST_NAME, name) or name.rsplit(".", 1)[-1].isdigit():
-        raise BadInput(f"{name} is not a name; servers reach hosts by names. Give it one with --known-as, such as --known-as db.internal")
+        raise BadInput(f"{name} is not a name; servers reach hosts by names. Give it one with --known-as db.internal, or by the API with egress_exceptions")
     user = unquote(parts.username)
     # Without one PostgreSQL takes the user's own; MySQL and MariaDB have none to take.
     unnamed = user if kind == "postgresql" else next(iter(options.schemas), "")

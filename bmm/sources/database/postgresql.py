@@ -8,7 +8,7 @@ import asyncpg
 from bmm.errors import BadInput
 from bmm.sources.database.catalog import Catalog, Column, Family, Prepared, Table
 from bmm.sources.database.options import Options, Place
-from bmm.sources.database.trust import trust_of
+from bmm.sources.database.trust import NO_TLS, failure, trust_of
 from runner.contract import Statement
 
 _SECONDS = 15.0
@@ -115,8 +115,6 @@ async def _prepared(connection: "asyncpg.Connection[asyncpg.Record]", statement:
 
 
 def _why(error: Exception) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); give its authority's certificates with --trust FILE"
     if "rejected SSL" in str(error):
-        return "it does not speak TLS; --tls off asks it without, if you trust the network between"
-    return str(error) or type(error).__name__
+        return NO_TLS
+    return failure(error) or str(error) or type(error).__name__

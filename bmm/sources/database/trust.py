@@ -1,9 +1,12 @@
 """Whom to trust when a database is asked over TLS: the same as the server that will ask it."""
 
+import os
 import ssl
 
 from bmm.errors import BadInput
 from bmm.sources.database.options import Options, Place
+
+NO_TLS = "it does not speak TLS; --tls off, or ?sslmode=disable in its URL, asks it without, if you trust the network between"
 
 
 class _Named(ssl.SSLContext):
@@ -32,5 +35,14 @@ def trust_of(place: Place, options: Options) -> ssl.SSLContext:
         else:
             context.load_default_certs()
     except ssl.SSLError as error:
-        raise BadInput("--trust must name a file of certificates (PEM)") from error
+        raise BadInput("--trust must name a file of certificates (PEM); in the API `trust` is its text") from error
     return context
+
+
+def failure(error: BaseException) -> str | None:
+    """Why nobody could be reached or believed, in words; None where the database itself said why."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); give its authority's certificates with --trust FILE (in the API: `trust`)"
+    if isinstance(error, TimeoutError):
+        return "it does not answer; see whether the port is right and a firewall lets this machine through"
+    return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else None
