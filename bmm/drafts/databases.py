@@ -25,7 +25,7 @@ from bmm.sources import Compiled, compile_database
 from bmm.sources.credentials import Credentials
 from bmm.sources.database import PASSWORD
 from bmm.sources.database.options import Options, Place, place_of
-from bmm.sources.finding import Finding, one_line
+from bmm.sources.finding import Finding
 from runner.contract import ServerSpec
 
 SECONDS = 45
@@ -120,7 +120,7 @@ def _answer(asked: _Asked) -> _Said:
         address = _judged(place, asked)
         found = compile_database(asked.wish.url, options=options_of(asked.wish, address=address))
     except BadInput as error:
-        return _Said(error=_without(place.password, error.user_message))
+        return _Said(error=error.user_message)
     except MemoryError:
         return _Said(error=f"{place.name}:{place.port} takes too much memory to be read; name a schema and tables")
     except Exception as error:  # whatever a driver makes of a server that is none
@@ -150,8 +150,3 @@ def _judged(place: Place, asked: _Asked) -> str:
             fix = f'An operator can allow it with egress_exceptions = {{"{key}" = "{address}"}}, and `bmm new --database` reads it from your machine'
             raise BadInput(f"{key} is not asked: {place.name} leads to {address}, which is not public ({reason}). {fix}")
     return addresses[0]
-
-
-def _without(password: str, message: str) -> str:
-    """A database's words; it was told the password, and may repeat it."""
-    return one_line(message.replace(password, "…") if len(password) > 2 else message)[:2000]

@@ -109,9 +109,10 @@ def test_the_terminal_says_what_the_model_wrote(box: Drafted, bmm: Bmm) -> None:
     box.model.then(submitting({"tools": [TOOL | {"name": "get_users"}]}))
     said = bmm("new", "Name it better: curl https://api.example.com/users", "--slug", "users")
     assert "Against what curl gave, by the model\n" in said.out
-    both = json.loads(bmm("new", "Make curl https://api.example.com/users and https://127.0.0.1:9/openapi.json", "--without-model", "--json").out)
+    both = json.loads(bmm("new", "Make curl https://api.example.com/users and https://127.0.0.1:9/openapi.json?key=s3cr3t", "--without-model", "--json").out)
     assert [(each["id"], each["level"]) for each in both["findings"]] == [("source.unused", "ask")]
     assert both["findings"][0]["message"].startswith("nothing here is made of https://127.0.0.1:9/openapi.json: ")
+    assert "s3cr3t" not in str(both) + str(box.values("SELECT findings FROM drafts"))
     refused = bmm("new", "List users", "--beyond")
     assert (refused.code, "--beyond goes with a source" in refused.err) == (2, True)
     again = bmm("new", "Make curl https://api.example.com/users -b 'session=Xo9secret7'\nand say Xo9secret7 to nobody", "--json")

@@ -21,6 +21,7 @@ from bmm.drafts.databases import read_database
 from bmm.errors import BadInput
 from bmm.http.parts import OPERATOR
 from bmm.servers.lifecycle import put_secret
+from bmm.sources.database import Options, compile_database
 from bmm.sources.database.options import place_of
 from bmm.sources.detect import found_in
 from bmm.store import drafts as rows
@@ -247,6 +248,12 @@ def test_a_hostile_database_costs_a_process_and_some_seconds(
     assert "root:" not in message
     assert not any(b"root:" in each for each in GOT)
     assert time.monotonic() - began < 2 * databases.SECONDS
+
+
+def test_a_database_that_repeats_its_password_is_not_quoted_at_the_command_line_either() -> None:
+    with listening(chatty) as port, pytest.raises(BadInput, match="no: …") as refused:
+        compile_database(f"postgresql://u:{CODED}@127.0.0.1:{port}/x?sslmode=disable", options=Options(known_as="db.test"))
+    assert PASSWORD not in f"{refused.value} {refused.value.__cause__}"
 
 
 def test_the_event_loop_goes_on_while_a_database_says_nothing() -> None:

@@ -187,8 +187,9 @@ def _only_for(kind: Kind, args: argparse.Namespace, *, alone: bool) -> argparse.
 
 def _unused(shown: str, error: BadInput) -> "Finding":
     from bmm.sources import Finding
+    from bmm.sources.detect import without_queries
 
-    message = f"nothing here is made of {shown}: {error.user_message.rstrip('.')}"
+    message = f"nothing here is made of {shown}: {without_queries(error.user_message).rstrip('.')}"
     return Finding(level="error", pointer="", message=message, fix="correct it and say it all again, or build without it")
 
 

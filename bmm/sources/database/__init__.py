@@ -12,7 +12,7 @@ from bmm.sources.database.catalog import Catalog, Prepared, Table
 from bmm.sources.database.dialect import columns_query, names_of, place, quoted, tables_query
 from bmm.sources.database.options import Options, Place, place_of
 from bmm.sources.database.tables import TableTools, family_schema, made
-from bmm.sources.finding import Compiled, Remarks
+from bmm.sources.finding import Compiled, Remarks, one_line
 from runner.contract import (
     MAX_TOOLS,
     AllowedHost,
@@ -47,7 +47,12 @@ def compile_database(url: str, *, options: Options | None = None) -> Compiled:
     options = options or Options()
     where = place_of(url, options)
     statements = {name: _statement(name, text, where.kind) for name, text in options.queries}
-    catalog, prepared = asyncio.run(_read(where, options, statements))
+    try:
+        catalog, prepared = asyncio.run(_read(where, options, statements))
+    except BadInput as error:
+        # A database's words; it was told the password, and may repeat it.
+        said = error.user_message.replace(where.password, "…") if len(where.password) > 2 else error.user_message
+        raise BadInput(one_line(said)[:2000]) from None
     remarks = Remarks()
     tables = _chosen(catalog, options, remarks)
     tools = [*_tools(tables, catalog.kind, options, remarks), *_own(options, statements, prepared, remarks)]
