@@ -1,6 +1,6 @@
 """Where a spec sends its secrets: a value that was given for one place goes to no other because somebody changed the spec. Pure."""
 
-from runner.contract import BasicCredential, HttpTool, PythonTool, ServerSpec
+from runner.contract import HttpTool, PythonTool, ServerSpec, keys_of
 
 
 def only_as_before(key: str, spec: ServerSpec, base: ServerSpec) -> bool:
@@ -14,6 +14,6 @@ def _destinations(spec: ServerSpec, key: str) -> set[tuple[object, ...]]:
     sent: set[tuple[object, ...]] = set()
     for tool in (each for each in spec.tools if isinstance(each, HttpTool)):
         for credential in (each for alternative in tool.auth for each in alternative):
-            if key in ((credential.username, credential.password) if isinstance(credential, BasicCredential) else (credential.secret,)):
+            if key in keys_of(credential):
                 sent.add((tool.server, credential))
     return sent | {(each.kind, each.host, each.reached_port, each.database, each.user, each.tls, each.trust) for each in spec.databases if each.password == key}
