@@ -164,7 +164,7 @@ async def _sent(
 
     try:
         async with asyncio.timeout(seconds), httpx2.AsyncClient(verify=trust) as client:
-            response = await (send(request) if signer is None else signer.exchange(request, send))
+            response = await send(request) if signer is None else (await signer.exchange(request, send))[0]
     except (TimeoutError, httpx2.TimeoutException):
         return None, timed_out(seconds)
     except httpx2.HTTPError as error:

@@ -58,7 +58,7 @@ def authorization(
         secret = hashed(b":".join((secret.encode(), nonce, cnonce.encode())))
     asked = f"{method}:{target}" if challenge.qop != "auth-int" else f"{method}:{target}:{hashed(body)}"
     middle = f"{count:08x}:{cnonce}:{challenge.qop}:" if challenge.qop else ""
-    response = hashed(secret.encode() + b":" + nonce + f":{middle}{hashed(asked.encode('latin-1'))}".encode())
+    response = hashed(secret.encode() + b":" + nonce + f":{middle}{hashed(asked.encode())}".encode())
     parts = [
         _username(challenge, name, realm),
         f"realm={_quoted(challenge.realm)}",

@@ -172,6 +172,7 @@ class HttpRunner:
         retry, repeatable = self._tool.retry, request.method in REPEATABLE
         while True:
             asked: float | None = None
+            signed = False
             try:
                 if self._signer is None:
                     response = await destination.send(request, fresh=fresh, until=stream_until)
@@ -179,7 +180,7 @@ class HttpRunner:
                     send = partial(destination.send, fresh=fresh, until=stream_until)
                     # A host may close what it has just refused, and a change is not risked on a connection that may be gone.
                     again = partial(destination.send, fresh=fresh or not repeatable, until=stream_until)
-                    response = await self._signer.exchange(request, send, again)
+                    response, signed = await self._signer.exchange(request, send, again)
             except Unsendable:
                 return failed("request_not_http", f"{destination.host} cannot be asked this: it would not be valid HTTP.")
             except NotConnected as error:
@@ -197,7 +198,7 @@ class HttpRunner:
                 if not retry:
                     return found
             else:
-                found = self._read(response, request, arguments, destination.host)
+                found = self._read(response, request, arguments, destination.host, signed=signed)
                 if not retry or not worth_retrying(response.status) or HEADER in response.headers:
                     return found
                 asked = rate(response.headers, now=time.time()).wait
@@ -214,7 +215,7 @@ class HttpRunner:
 
         return not_accepted(host, error, () if self._certificate is None else keys_of(self._certificate))
 
-    def _read(self, response: Response, request: HttpRequest, arguments: dict[str, Any], host: str) -> ToolAnswer:
+    def _read(self, response: Response, request: HttpRequest, arguments: dict[str, Any], host: str, *, signed: bool) -> ToolAnswer:
         if refusal := refused_by_header(host, response.headers):
             return refusal
         body = response.body
@@ -235,11 +236,11 @@ class HttpRunner:
             arguments=arguments,
             now=time.time(),
         )
-        if response.status == HTTPStatus.UNAUTHORIZED and self._signer is not None:
+        if response.status == HTTPStatus.UNAUTHORIZED and self._signer is not None and not signed:
             from runner.tools.signer import asked_otherwise
 
             odd = asked_otherwise(response.headers.get("www-authenticate", ""))
-            return told if odd is None else failed("upstream_unauthorized", f"{told.text}\n{odd}")
+            return failed("upstream_unauthorized", f"{told.text}\n{odd}")
         if response.ended:
             return told
         return msgspec.structs.replace(told, note=f"The stream had not ended; this is its beginning. {told.note or ''}".rstrip())

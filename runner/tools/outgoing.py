@@ -25,7 +25,7 @@ _METHOD = re.compile(r"(?!CONNECT$)[A-Z]{1,20}")
 
 
 Send = Callable[[HttpRequest], Awaitable[Response]]
-Exchange = Callable[[HttpRequest, Send, Send], Awaitable[Response]]
+Exchange = Callable[[HttpRequest, Send, Send], Awaitable[tuple[Response, bool]]]
 
 
 class Refused(Exception):
@@ -70,12 +70,12 @@ class Outgoing:
             exchange = self._upstreams.signer(request.url.partition("?")[0], digest, secrets).exchange
         try:
             try:
-                response = await exchange(request, destination.send, destination.send if repeatable else fresh)
+                response, _ = await exchange(request, destination.send, destination.send if repeatable else fresh)
             except Cut:
                 # A kept connection may have ended before the request came, or behind it: a change is not risked twice.
                 if not repeatable:
                     raise
-                response = await exchange(request, fresh, fresh)
+                response, _ = await exchange(request, fresh, fresh)
         except RequestError as error:
             raise Refused("secret_unusable", error.message) from None
         except Unsendable:
@@ -133,8 +133,8 @@ class Outgoing:
         return Response(status=response.status, headers=response.headers, body=body)
 
 
-async def _once(request: HttpRequest, send: Send, again: Send) -> Response:
-    return await send(request)
+async def _once(request: HttpRequest, send: Send, again: Send) -> tuple[Response, bool]:
+    return await send(request), False
 
 
 def _not_accepted(host: str, error: NotConnected | Cut, certificate: CertificateCredential | None) -> ToolAnswer | None:

@@ -14,13 +14,7 @@ from runner.tools.errors import UnusableSecret
 from runner.tools.request import HttpRequest
 
 Send = Callable[[HttpRequest], Awaitable[Response]]
-
-
-class _Known:
-    """A challenge and how often its nonce was used."""
-
-    def __init__(self, challenge: DigestChallenge) -> None:
-        self.challenge, self.count = challenge, 0
+_MAX_NONCES = 64
 
 
 class Signer:
@@ -28,10 +22,14 @@ class Signer:
 
     def __init__(self, credential: DigestCredential, secrets: Mapping[str, str]) -> None:
         self._credential, self._secrets = credential, secrets
-        self._known: _Known | None = None
+        self._known: DigestChallenge | None = None
+        # Hosts give a nonce again, as several at one name do in turn, and take no count of it twice.
+        self._counts: dict[str, int] = {}
 
-    async def exchange(self, request: HttpRequest, send: Send, again: Send | None = None) -> Response:
-        """What the host answers. A 401 with a challenge is answered once (by `again`); to any other challenge nothing is sent.
+    async def exchange(self, request: HttpRequest, send: Send, again: Send | None = None) -> tuple[Response, bool]:
+        """What the host answers, and whether to a request that was signed.
+
+        A 401 with a challenge is answered once (by `again`); to any other challenge nothing is sent.
 
         Raises:
             UnusableSecret: the user name cannot be sent.
@@ -40,46 +38,48 @@ class Signer:
         response = await send(request if known is None else self._signed(request, known))
         if response.status == HTTPStatus.UNAUTHORIZED:
             offered = strongest(response.headers.get("www-authenticate", ""))
-            # The same nonce again means that the answer to it was wrong, and it would be no better the second time.
-            if offered is None or (known is not None and offered.nonce == known.challenge.nonce and not offered.stale):
+            # The same question again means that the answer to it was wrong, and it would be no better the second time.
+            if offered is None or (known is not None and _is_repeated(offered, known) and not offered.stale):
                 self._forget(known)
-                return response
-            known = self._keep(offered)
+                return response, known is not None
+            self._known = known = offered
             response = await (again or send)(self._signed(request, known))
             if response.status == HTTPStatus.UNAUTHORIZED:
                 self._forget(known)
-                return response
+                return response, True
         nonce = parameters(response.headers.get("authentication-info", "")).get("nextnonce") if known is not None else None
         if known is not None and nonce and may_be_repeated(nonce):
-            self._keep(msgspec.structs.replace(known.challenge, nonce=nonce))
-        return response
+            self._known = msgspec.structs.replace(known, nonce=nonce)
+        return response, known is not None
 
-    def _signed(self, request: HttpRequest, known: _Known) -> HttpRequest:
+    def _signed(self, request: HttpRequest, challenge: DigestChallenge) -> HttpRequest:
         username, password = self._secrets[self._credential.username], self._secrets[self._credential.password]
         if any(char < " " or char == "\x7f" for char in username):
             raise UnusableSecret(self._credential.username)
-        known.count += 1
         value = authorization(
-            known.challenge, username=username, password=password, method=request.method, target=target(request.url),
-            body=request.body or b"", count=known.count, cnonce=os.urandom(16).hex(),
+            challenge, username=username, password=password, method=request.method, target=target(request.url),
+            body=request.body or b"", count=self._counted(challenge.nonce), cnonce=os.urandom(16).hex(),
         )  # fmt: skip
         return msgspec.structs.replace(request, headers=(*request.headers, ("Authorization", value)))
 
-    def _keep(self, challenge: DigestChallenge) -> _Known:
-        # Calls at the same time may be asked with the same nonce, whose uses are counted together.
-        if self._known is None or self._known.challenge.nonce != challenge.nonce:
-            self._known = _Known(challenge)
-        return self._known
+    def _counted(self, nonce: str) -> int:
+        """How often it is used with this time. The nonces used last are kept."""
+        count = self._counts[nonce] = self._counts.pop(nonce, 0) + 1
+        if len(self._counts) > _MAX_NONCES:
+            del self._counts[next(iter(self._counts))]
+        return count
 
-    def _forget(self, known: _Known | None) -> None:
-        if self._known is known:
+    def _forget(self, known: DigestChallenge | None) -> None:
+        if self._known == known:
             self._known = None
 
 
-def asked_otherwise(header: str) -> str | None:
-    """What to say of a 401 that no answer to a Digest challenge led to; None where it did."""
-    if strongest(header) is not None:
-        return None
+def _is_repeated(offered: DigestChallenge, known: DigestChallenge) -> bool:
+    return (offered.nonce, offered.realm) == (known.nonce, known.realm)
+
+
+def asked_otherwise(header: str) -> str:
+    """What to say of a 401 that no request with an answer to a Digest challenge led to."""
     others = " or ".join(dict.fromkeys(each.scheme.capitalize() for each in challenges(header) if each.scheme != "digest"))[:100]
     how = f", but for {others}" if others else ""
     return f"The API did not ask for HTTP Digest in a way this server knows{how}, so nothing of the credential was sent."

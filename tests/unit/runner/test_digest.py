@@ -219,17 +219,46 @@ def test_a_wrong_password_is_tried_once_and_never_told(tool: HttpTool) -> None:
         assert "s3cr3t-word" not in each.words + repr(host.seen)
 
 
+async def with_passwords(host: Rules, folder: Path, *passwords: str) -> None:
+    """One call for each password that the host takes from then on."""
+    upstreams = Upstreams((ENTRY,), egress=folder)
+    with digest_server(host, folder / "0.sock"):
+        try:
+            for host.password in passwords:
+                await HttpRunner(TOOL, upstreams, SECRETS).run({"id": 1})
+        finally:
+            await upstreams.close()
+
+
 async def test_a_password_that_is_wrong_from_now_on_is_not_tried_again_with_the_same_nonce(tmp_path: Path) -> None:
     host = Rules()
     host.challenge = host.challenges(stale=False)
-    upstreams = Upstreams((ENTRY,), egress=tmp_path)
-    with digest_server(host, tmp_path / "0.sock"):
-        runner = HttpRunner(TOOL, upstreams, SECRETS)
-        assert not (await runner.run({"id": 1})).is_error
-        host.password = "changed"
-        assert (await runner.run({"id": 1})).is_error
-        await upstreams.close()
+    await with_passwords(host, tmp_path, "s3cr3t-word", "changed")
     assert host.statuses == [401, 200, 401]
+
+
+async def test_a_nonce_that_comes_again_is_counted_on(tmp_path: Path) -> None:
+    host = Rules()
+    host.challenge = host.challenges(stale=False)
+    await with_passwords(host, tmp_path, "s3cr3t-word", "changed", "s3cr3t-word")
+    assert host.statuses == [401, 200, 401, 401, 200]
+    assert [fields(each)["nc"] for each in host.authorizations if each] == ["00000001", "00000002", "00000003"]
+
+
+def test_another_realm_with_the_same_nonce_is_another_question() -> None:
+    other = GOOD.replace('realm="r"', 'realm="q"')
+    script = [said({}, status=401, WWW_Authenticate=GOOD), said({"ok": 1}), said({}, status=401, WWW_Authenticate=other), said({"ok": 2})]
+    found, upstream = answers(TOOL, script, {"id": 1}, {"id": 2}, secrets=SECRETS)
+    assert [each.structured for each in found] == [{"ok": 1}, {"ok": 2}]
+    assert 'realm="q", nonce="n"' in upstream.heads[3]
+    assert "nc=00000003" in upstream.heads[3]
+
+
+def test_a_refusal_without_a_challenge_is_not_said_to_have_got_nothing() -> None:
+    script = [said({}, status=401, WWW_Authenticate=GOOD), said({}, status=401), said({}, status=401, WWW_Authenticate="Basic realm=r")]
+    for each in answers(TOOL, script, {"id": 1}, secrets=SECRETS)[0]:
+        assert "NAME and PASSWORD" in each.words
+        assert "did not ask" not in each.words
 
 
 @pytest.mark.parametrize(("tool", "connections"), [(TOOL, 1), (CHANGE, 2)])
