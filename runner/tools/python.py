@@ -2,12 +2,13 @@
 
 import asyncio
 import hashlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import msgspec
 
-from runner.contract import CertificateCredential, DigestCredential, PythonTool, ServerSpec
+from runner.contract import SECRET_KEY, CertificateCredential, DigestCredential, PythonTool, ServerSpec
 from runner.tools.alone import Alone
 from runner.tools.connection import Response
 from runner.tools.context import Context, InputNeeded, NotCapable, Question, Unanswered
@@ -74,8 +75,11 @@ class Services:
         Raises:
             Refused: the spec does not list it, or the owner has not set it.
         """
+        if key in self._secrets.values() or not re.fullmatch(SECRET_KEY, key):
+            # A model reads this: code that gives a secret's value where its name belongs must not have it told.
+            raise Refused("secret_unknown", "The code of this tool asks for a secret by something that is not the name of one.")
         if key not in self._listed:
-            raise Refused("secret_unknown", f"The spec of this server does not list the secret {key[:64]}.")
+            raise Refused("secret_unknown", f"The spec of this server does not list the secret {key}.")
         if key not in self._secrets:
             raise Refused("secret_missing", f"This tool needs {key}, which the owner of the server has not set.")
         return self._secrets[key]

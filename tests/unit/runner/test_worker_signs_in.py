@@ -40,12 +40,15 @@ async def test_what_code_cannot_sign_in_with_is_told(tmp_path: Path) -> None:
                     'digest=("SHOP_KEY", "UNSET"))',
                     'digest=("SHOP_KEY", "SHOP_KEY"), headers={"authorization": "x"})',
                     'certificate="PEM")',
+                    'digest=("SHOP_KEY", await ctx.secret("SHOP_KEY")))',
+                    'certificate=await ctx.secret("PEM") + "x")',
                 )
             ]
     assert "does not list the secret UNLISTED" in words[0]
     assert "needs UNSET" in words[1]
     assert "leave the header out" in words[2]
     assert "Only https can show a client certificate" in words[3]
+    assert all("by something that is not the name of one" in each and "hunter22" not in each and "BEGIN" not in each for each in words[4:])
     assert host.seen == []
 
 
