@@ -1,6 +1,7 @@
 """An API over TLS that tells apart who its clients are by their certificates."""
 
 import json
+import select
 import socket
 import socketserver
 import ssl
@@ -20,6 +21,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.server.context.post_handshake_auth and not self.connection.getpeercert():
+            self._ask()
         shown = self.connection.getpeercert() or {}
         peer = next((value for part in shown.get("subject", ()) for name, value in part if name == "commonName"), None)
         self.server.seen.append({"peer": peer, "connection": id(self), "headers": dict(self.headers)})
@@ -29,6 +32,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)
+
+    def _ask(self) -> None:
+        self.connection.verify_client_post_handshake()
+        # The question goes out with what is written next, and the answer is read like data, of which there is none.
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.connection.setblocking(False)
+        while not self.connection.getpeercert():
+            select.select([self.connection], [], [])
+            with suppress(ssl.SSLWantReadError):
+                if not self.connection.recv(1):
+                    break
+        self.connection.setblocking(True)
 
     do_POST = do_PUT = do_DELETE = do_GET
 
@@ -69,14 +84,21 @@ class _Unix(_Serving, socketserver.UnixStreamServer):
 
 
 def asking(
-    folder: Path, authority: Authority, host: str, *, required: bool = True, newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+    folder: Path,
+    authority: Authority,
+    host: str,
+    *,
+    required: bool = True,
+    late: bool = False,
+    newest: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED,
 ) -> ssl.SSLContext:
-    """A server's context that asks for certificates of the authority it has its own from."""
+    """A server's context that asks for certificates of the authority it has its own from; `late`: once it has a request (TLS 1.3)."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*authority.issue(folder, host))
     context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
     context.load_verify_locations(cadata=authority.pem)
     context.maximum_version = newest
+    context.post_handshake_auth = late
     return context
 
 

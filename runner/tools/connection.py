@@ -86,6 +86,7 @@ class Connection(asyncio.Protocol):
     _over: bool
     _streaming: bool
     _silent: bool
+    _lost: Exception | None
     _status: int
     _head_bytes: int
     _counted: int
@@ -97,7 +98,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[Response] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._poll = select.poll()
-        self._used = False
+        self._used, self._lost = False, None
         self._begin(head_only=False, until=None)
         self.since = 0.0
         self.reusable = False
@@ -110,7 +111,8 @@ class Connection(asyncio.Protocol):
             Cut: no complete response came.
         """
         if self._transport is None or self._transport.is_closing():
-            raise Cut(stale=self._used)
+            # A host that refuses a client certificate can say so before the request is written.
+            raise Cut(stale=self._used) from self._lost
         self._begin(head_only=head_only, until=until)
         self._waiter = self._loop.create_future()
         self._transport.write(message)
@@ -160,6 +162,7 @@ class Connection(asyncio.Protocol):
             self._fail()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._lost = exc
         self._fail(exc)
 
     def on_message_begin(self) -> None:

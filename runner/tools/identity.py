@@ -51,7 +51,10 @@ def presenting(credential: CertificateCredential, secrets: Mapping[str, str], ma
     try:
         # First without the authorities, which take long to load: code can ask for any pair of secrets, again and again.
         _load(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), text)
-        return _load(made(), text)
+        context = _load(made(), text)
+        # Some hosts ask only once they know the path; they may do so of a client that says it will answer (RFC 8446 section 4.6.2).
+        context.post_handshake_auth = True
+        return context
     except ssl.SSLError as error:
         if error.reason in _MISMATCH:
             told = _sentence(holder, f"holds a private key that does not belong to the first certificate in {credential.certificate}")

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 from runner.contract import BearerCredential, CertificateCredential, Entry, HttpTool
+from runner.tools.connection import Connection, Cut
 from runner.tools.fetch import fetched
 from runner.tools.http import HttpRunner, Upstreams, trusted
 from runner.tools.identity import UnusableIdentity, presenting
@@ -21,6 +22,7 @@ from runner.tools.result import ToolAnswer
 from tests.mutual_server import asking, mutual_server
 from tests.real.authority import Authority
 from tests.unit.runner.guarded import http_tool
+from tests.waiting import PATIENCE
 
 SAFE = Entry(index=1, name="safe.test", port=443)
 ANN = CertificateCredential(certificate="ANN_CERTIFICATE", key="ANN_KEY")
@@ -83,6 +85,14 @@ def test_each_tool_is_who_its_certificate_says_and_connections_are_never_shared(
     assert {each["headers"].get("Authorization") for each in seen if each["peer"] == "ann"} == {None, "Bearer t-0123"}
 
 
+def test_a_host_that_asks_behind_the_handshake_is_answered(authority: Authority, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go(upstreams: Upstreams) -> ToolAnswer:
+        return await HttpRunner(tool(ANN), upstreams, secrets).run({"id": 1})
+
+    answer, _ = run(authority, monkeypatch, go, late=True)
+    assert answer.structured == {"peer": "ann"}
+
+
 def test_what_a_model_or_code_asks_for_shows_no_certificate(authority: Authority, secrets: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     async def go(upstreams: Upstreams) -> None:
         await HttpRunner(tool(ANN), upstreams, secrets).run({"id": 1})
@@ -110,6 +120,30 @@ def test_a_host_that_refuses_the_certificate_says_so(
     assert "wants a client certificate" in nobody.words
     assert "add a client certificate to this tool" in nobody.words
     assert seen == []
+
+
+class Watched(Connection):
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.over.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.over = asyncio.Event()
+
+
+def test_a_refusal_that_comes_before_the_request_is_written_is_not_lost(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def go(upstreams: Upstreams) -> BaseException | None:
+        way = upstreams.way("safe.test", 443)
+        _, connection = await asyncio.get_running_loop().create_unix_connection(Watched, way, ssl=trusted(), server_hostname="safe.test")
+        await asyncio.wait_for(connection.over.wait(), PATIENCE)
+        with pytest.raises(Cut) as cut:
+            await connection.exchange(b"GET / HTTP/1.1\r\n\r\n")
+        return cut.value.__cause__
+
+    cause, _ = run(authority, monkeypatch, go, newest=ssl.TLSVersion.TLSv1_3)
+    assert isinstance(cause, ssl.SSLError)
+    assert cause.reason == "TLSV13_ALERT_CERTIFICATE_REQUIRED"
 
 
 def test_in_a_trial_nothing_of_a_certificate_is_read() -> None:
