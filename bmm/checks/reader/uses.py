@@ -69,6 +69,8 @@ class Reader:
                 self._show(node.args, node, "the log")
             case ast.Attribute(value=holder, attr=name) if name in _TELLING:
                 self._told(holder, node.args, node)
+            case ast.Name(id=name) | ast.Attribute(attr=name) if any(_catches(each) for each in self._scopes.functions.get(name, [])):
+                self._signs_in(node)
             case ast.Name(id="print"):
                 self._show([*node.args, *(each.value for each in node.keywords)], node, "the log")
             case ast.Name(id=name) if any(
@@ -125,11 +127,7 @@ class Reader:
             self.uses["methods"].append((method.upper(), node.lineno))
         if any(self._names_host(each.value) for each in node.keywords if each.arg == "headers"):
             self._say("block", "host.header", node, "The header Host names another server than the address.", "Leave the header out.")
-        for each in node.keywords:
-            if each.arg in ("digest", "certificate"):
-                parts = each.value.elts if isinstance(each.value, ast.Tuple | ast.List) else [each.value]
-                for part in parts:
-                    self._secret(part, node)
+        self._signs_in(node)
         url = _argument(node, at, "url")
         known, dark = 0, False
         for text in self._values.pieces(url) if url is not None else [(ANY,)]:
@@ -154,6 +152,26 @@ class Reader:
             )
             fix = "Begin it with the host, as in `https://api.example.com/…`." if not known else "Only hosts of the spec can be reached."
             self._say("note" if known else "ask", "host.computed", node, message, fix)
+
+    def _signs_in(self, node: ast.Call) -> None:
+        """The secrets that a request, or a call whose keywords may become a request's, names to sign in with."""
+        for each in node.keywords:
+            if each.arg is None:
+                self.uses["opaque"] = True
+                # What a function of the code hands on is read where that is called.
+                if not self._is_handed_on(each.value):
+                    message = "What this request is made of is computed, so nobody sees which secrets it signs in with."
+                    self._say("block", "secret.computed", node, message, "Write its parts out: `params=…, headers=…`.")
+            elif each.arg in ("digest", "certificate") and not (isinstance(each.value, ast.Constant) and each.value.value is None):
+                parts = each.value.elts if isinstance(each.value, ast.Tuple | ast.List) else [each.value]
+                for part in parts:
+                    self._secret(part, node)
+
+    def _is_handed_on(self, value: ast.expr) -> bool:
+        """Whether these are the keywords that the function around was called with, as they are."""
+        if not isinstance(value, ast.Name):
+            return False
+        return [_catches(each.node) for each in self._scopes.around[value].sites(value.id)] == [value.id]
 
     def _names_host(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Name):
@@ -303,3 +321,8 @@ def _host(text: Text) -> tuple[str, str] | None:
     ):
         return None
     return match[1].lower(), match[2].lower()
+
+
+def _catches(node: ast.AST) -> str | None:
+    """The name under which a function takes any keywords."""
+    return node.args.kwarg.arg if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.args.kwarg is not None else None

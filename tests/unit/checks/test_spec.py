@@ -75,7 +75,14 @@ def test_a_secret_or_database_that_is_not_declared_blocks() -> None:
         body, host = f"return (await ctx.http.get('https://api.example.com', {how})).text", [{"name": "api.example.com"}]
         assert coded(body, hosts=host) == [("block", "secret.undeclared")]
         assert coded(body, hosts=host, secrets=[{"key": "KEY"}]) == []
-    assert ("block", "secret.computed") in coded("return (await ctx.http.get('https://api.example.com', certificate=args['x'])).text", hosts=host)
+    for how in ("certificate=args['x']", "**args", "**{'digest': ('KEY', 'KEY')}"):
+        body = f"return (await ctx.http.get('https://api.example.com', {how})).text"
+        assert coded(body, hosts=host, secrets=[{"key": "KEY"}]) == [("block", "secret.computed")]
+    assert coded("return (await ctx.http.get('https://api.example.com', digest=None, certificate=())).text", hosts=host) == []
+    helper = "async def got(**how):\n        return (await ctx.http.get('https://api.example.com', **how)).text\n    return await got({})"
+    assert coded(helper.format("params={'a': 1}"), hosts=host) == []
+    assert ("block", "secret.undeclared") in coded(helper.format("digest=('KEY', 'KEY')"), hosts=host)
+    assert ("block", "secret.computed") in coded(helper.format("**args"), hosts=host)
     assert coded("return await ctx.sql('main', 'select 1')") == [("block", "database.undeclared")]
 
 
