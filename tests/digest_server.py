@@ -152,7 +152,7 @@ class _Tcp(socketserver.ThreadingMixIn, socketserver.TCPServer):
 
 
 class _Unix(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
-    daemon_threads = True
+    daemon_threads, request_queue_size = True, 64
 
 
 @contextmanager

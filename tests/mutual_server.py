@@ -80,7 +80,7 @@ class _Tcp(_Serving, socketserver.TCPServer):
 
 
 class _Unix(_Serving, socketserver.UnixStreamServer):
-    pass
+    request_queue_size = 64
 
 
 def asking(

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ async def behind(
 
 
 def answers(
-    tool: HttpTool, script: list[bytes | type[Cut]], *calls: dict[str, Any], secrets: dict[str, str] | None = None
+    tool: HttpTool, script: Sequence[bytes | type[Cut]], *calls: dict[str, Any], secrets: dict[str, str] | None = None
 ) -> tuple[list[ToolAnswer], Upstream]:
     """The answers of calls made one after the other."""
 

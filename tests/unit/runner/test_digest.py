@@ -201,9 +201,12 @@ def test_the_next_nonce_saves_the_question() -> None:
     assert host.statuses == [401, 200, 200, 200]
 
 
-def test_calls_at_the_same_time_never_use_a_count_twice() -> None:
-    host = Rules()
-    call(host, *[(TOOL, {"id": number}) for number in range(1, 9)], together=True)
+@pytest.mark.parametrize(("uses", "fixed"), [(1, False), (5, False), (1000, True)], ids=str)
+def test_calls_at_the_same_time_never_use_a_count_twice(uses: int, *, fixed: bool) -> None:
+    host = Rules(uses=uses)
+    host.challenge = host.challenges(stale=False) if fixed else None
+    found = call(host, *[(TOOL, {"id": number}) for number in range(1, 17)], together=True)
+    assert [each.is_error for each in found] == [False] * 16
     used = [(fields(each)["nonce"], fields(each)["nc"]) for each in host.authorizations if each]
     assert len(used) == len(set(used))
 
