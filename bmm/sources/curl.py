@@ -208,8 +208,9 @@ class _Request:
 
     def certificate_file(self, value: str) -> None:
         self.certificate = True
-        file = value.partition(":")[0][:80]
-        self._remarks.note("", f"{self.where}: the certificate {file} is not read; its content is a secret", "set the secret from the file")
+        file, locked, _ = value.partition(":")
+        how = "set the secret from the file, its key as `openssl pkey -in FILE` prints it" if locked else "set the secret from the file"
+        self._remarks.note("", f"{self.where}: the certificate {file[:80]} is not read; its content is a secret", how)
 
     def upload_file(self, _: str) -> None:
         self.upload = self.from_file = True
