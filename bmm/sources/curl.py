@@ -244,6 +244,10 @@ class _Request:
             name, _, password = parts.netloc.rpartition("@")[0].partition(":")
             basic = basic or (unquote(name), unquote(password))
             url = url.replace(f"{parts.netloc.rpartition('@')[0]}@", "", 1)
+        if self.digest and basic is None:
+            self._remarks.warn("", f"{self.where}: --digest means nothing without a user and is left out", "add -u USER:PASSWORD")
+        if self.has_key and not self.certificate:
+            self._remarks.warn("", f"{self.where}: --key means nothing without a certificate and is left out", "add --cert FILE")
         added = [*(self.data if self.as_query else []), *self.query]
         if added:
             url, _, fragment = url.partition("#")

@@ -50,6 +50,12 @@ def test_a_certificate_s_file_becomes_a_secret_to_be_set(options: str, credentia
     assert all("PEM form" in need.hint for need in found.spec.secrets if need.key != "X_TOKEN")
 
 
+@pytest.mark.parametrize(("options", "said"), [("--digest", "--digest means nothing"), ("--key k.pem", "--key means nothing"), ("--digest -u a:b", "")])
+def test_half_a_way_to_sign_in_is_said(options: str, said: str) -> None:
+    found = made(f"curl {options} https://x.test/a")
+    assert [said in each.message for each in found.findings if "means nothing" in each.message] == ([True] if said else [])
+
+
 def test_an_answer_to_a_challenge_in_a_recording_becomes_a_user_name_and_a_password() -> None:
     recording = {"log": {"entries": [entry("GET", "https://x.test/a", {"a": 1}, headers={"Authorization": ANSWERED}, _resourceType="fetch")]}}
     found = compile_har(json.dumps(recording).encode())
