@@ -19,9 +19,9 @@ _IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
 # A priority says nothing where a container has its share of the processor: what one worker takes of it, the guard lacks. So while the guard
-# works for others (its own processor time shows it), who computes for long stands still for most of the time, and for nearly all of it who
-# does so for very long, or whose tool has just lost a worker: on two cores, a fifth of one is still felt by one call in a hundred.
-_WATCH_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS, _MOMENT, _GUARD_WORKS = 0.1, 0.08, 0.997, 0.003, 0.002
+# works for others (its own processor time shows it), who computes for long, or whose tool has just lost a worker, stands still for nearly
+# all of the time: on two cores, a fifth of one is still felt by one call in a hundred.
+_WATCH_SECONDS, _REST_SECONDS, _MOMENT, _GUARD_WORKS = 0.1, 0.997, 0.003, 0.002
 # Half of the memory is for the guard and for what calls need; an idle worker has about 16 MiB of its own.
 _SHARE_MB = 64
 # A start is mostly work for a processor: more at once would all be ready later, the first one too.
@@ -139,8 +139,8 @@ class Pool:
             return
         now = time.process_time()
         if others := now - used > _GUARD_WORKS:
-            worker.rest(_LONG_REST_SECONDS)
-        asyncio.get_running_loop().call_later(_LONG_REST_SECONDS + _MOMENT if others else _WATCH_SECONDS, self._hold_back, worker, now)
+            worker.rest(_REST_SECONDS)
+        asyncio.get_running_loop().call_later(_REST_SECONDS + _MOMENT if others else _WATCH_SECONDS, self._hold_back, worker, now)
 
     def _drop(self, worker: Worker) -> None:
         self._alive.discard(worker)
@@ -230,10 +230,7 @@ class Pool:
         for worker in busy:
             worker.watch()
             if worker.gave_way and not worker.held_back:
-                if worker.drags or worker.tool in self._losses:
-                    self._hold_back(worker)
-                elif self._used - used > _GUARD_WORKS:
-                    worker.rest(_REST_SECONDS)
+                self._hold_back(worker, used)
         self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch) if busy else None
 
     def _prune(self) -> None:
