@@ -339,3 +339,20 @@ def test_bodies_that_are_no_wish_are_refused(box: Drafted) -> None:
         assert box.refused("/api/drafts", body)[0] in (404, 422)
     assert box.http.post("/api/drafts", content=b"\xff").status_code == 422
     assert box.http.get("/api/drafts/drft_nobody").status_code == 404
+
+
+@pytest.mark.parametrize("built", [{"bundle": "0" * 64}, {"code": {"list_users": "print(1)"}}, {"image": "users:1"}])
+def test_a_build_takes_the_spec_that_is_shown_and_nothing_that_was_built_elsewhere(box: Drafted, built: dict[str, object]) -> None:
+    box.model.then(submitting(SPEC))
+    draft_id = box.ask(prompt="List users")
+    assert box.ended(draft_id)["draft"]["status"] == "ready"
+    status, _, sentence = box.refused(f"/api/drafts/{draft_id}/build", {"slug": "users"} | built)
+    assert (status, next(iter(built)) in sentence) == (422, True)
+    assert box.shown(draft_id)["draft"]["build_id"] is None
+
+
+@pytest.mark.parametrize("claim", [{"templateId": "tpl_1"}, {"forked_from": "users"}, {"source": "a-marketplace"}])
+def test_nobody_can_claim_where_a_wish_comes_from(box: Drafted, claim: dict[str, object]) -> None:
+    status, _, sentence = box.refused("/api/drafts", {"prompt": "List users"} | claim)
+    assert (status, next(iter(claim)) in sentence) == (422, True)
+    assert box.http.get("/api/drafts").json() == []
