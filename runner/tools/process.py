@@ -168,10 +168,11 @@ class Worker:
             for thread in os.listdir(f"/proc/{self.pid}/task"):
                 os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
 
-    def rest(self, seconds: float) -> None:
-        """It stands still for so long from now."""
+    def stand_still(self) -> None:
         self._child.signal(signal.SIGSTOP)
-        asyncio.get_running_loop().call_later(seconds, self._child.signal, signal.SIGCONT)
+
+    def go_on(self) -> None:
+        self._child.signal(signal.SIGCONT)
 
     @property
     def usable(self) -> bool:
