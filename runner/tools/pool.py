@@ -19,9 +19,9 @@ _IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
 # A priority says nothing where a container has its share of the processor: what one worker takes of it, the guard lacks. So while the guard
-# works for others (its own processor time shows it), who computes for long, or whose tool has just lost a worker, stands still: on two
-# cores, a few milliseconds of each second are still felt by one call in a hundred.
-_WATCH_SECONDS, _REST_SECONDS, _MOMENT, _GUARD_WORKS = 0.1, 1.0, 0.003, 0.002
+# works for others (its own processor time shows it), who computes for long stands still for most of the time, and for nearly all of it who
+# does so for very long, or whose tool has just lost a worker: on two cores, a fifth of one is still felt by one call in a hundred.
+_WATCH_SECONDS, _REST_SECONDS, _LONG_REST_SECONDS, _MOMENT, _GUARD_WORKS = 0.1, 0.08, 0.997, 0.003, 0.002
 # Half of the memory is for the guard and for what calls need; an idle worker has about 16 MiB of its own.
 _SHARE_MB = 64
 # A start is mostly work for a processor: more at once would all be ready later, the first one too.
@@ -133,14 +133,14 @@ class Pool:
         return None
 
     def _hold_back(self, worker: Worker, used: float = -1.0) -> None:
-        """To the end of its call it runs only where no others are served; `used` is the guard's time before."""
+        """To the end of its call it runs for a moment of each second in which others are served; `used` is the guard's time before."""
         worker.held_back = True
         if worker not in self._alive or worker in self._idle:
             return
         now = time.process_time()
-        others = now - used > _GUARD_WORKS
-        worker.stand_still() if others else worker.go_on()
-        asyncio.get_running_loop().call_later(_REST_SECONDS if others else _WATCH_SECONDS, self._hold_back, worker, now)
+        if others := now - used > _GUARD_WORKS:
+            worker.rest(_LONG_REST_SECONDS)
+        asyncio.get_running_loop().call_later(_LONG_REST_SECONDS + _MOMENT if others else _WATCH_SECONDS, self._hold_back, worker, now)
 
     def _drop(self, worker: Worker) -> None:
         self._alive.discard(worker)
@@ -230,7 +230,10 @@ class Pool:
         for worker in busy:
             worker.watch()
             if worker.gave_way and not worker.held_back:
-                self._hold_back(worker, used)
+                if worker.drags or worker.tool in self._losses:
+                    self._hold_back(worker)
+                elif self._used - used > _GUARD_WORKS:
+                    worker.rest(_REST_SECONDS)
         self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch) if busy else None
 
     def _prune(self) -> None:

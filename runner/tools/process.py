@@ -19,8 +19,8 @@ _PAUSE_AT, _GO_ON_AT = 32, 8
 # What a call may leave behind in memory before the worker is replaced.
 GROWTH_KB = 32 * 1024
 _DRAIN_SECONDS = 0.5
-# A call that has computed for so long gives way to everything else.
-_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4
+# A call that has computed for so long gives way to everything else; after the second of these for nearly all of the time.
+_MUCH_TICKS, _VERY_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4, os.sysconf("SC_CLK_TCK") // 2
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _decode = msgspec.msgpack.Decoder(FromWorker).decode
 
@@ -140,7 +140,8 @@ class Worker:
         self.idle_since = 0.0
         self._first_kb = 0
         self._watched = 0, 0
-        self.gave_way = self.held_back = False
+        self.gave_way = self.drags = self.held_back = False
+        self._rested_until = 0.0
 
     def next_call(self) -> int:
         """A number that what is left of an earlier call cannot foresee."""
@@ -152,13 +153,15 @@ class Worker:
 
     def watch(self) -> None:
         """Called now and then during a call: one that computes for long gives way."""
-        if self.gave_way or self._child.over:
+        if self.drags or self._child.over:
             return
         with suppress(OSError):
             ticks = sum(self._stat_fields(11, 12))
             if self._watched[0] != self.call:
                 self._watched = self.call, ticks
-            if ticks - self._watched[1] >= _MUCH_TICKS:
+            computed = ticks - self._watched[1]
+            self.drags = computed >= _VERY_MUCH_TICKS
+            if computed >= _MUCH_TICKS and not self.gave_way:
                 self.give_way()
 
     def give_way(self) -> None:
@@ -168,11 +171,18 @@ class Worker:
             for thread in os.listdir(f"/proc/{self.pid}/task"):
                 os.sched_setscheduler(int(thread), os.SCHED_IDLE, os.sched_param(0))
 
-    def stand_still(self) -> None:
-        self._child.signal(signal.SIGSTOP)
+    def rest(self, seconds: float) -> None:
+        """It stands still for so long from now; one that does so for longer already goes on with that."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        if until > self._rested_until:
+            self._rested_until = until
+            self._child.signal(signal.SIGSTOP)
+            loop.call_later(seconds, self._go_on, until)
 
-    def go_on(self) -> None:
-        self._child.signal(signal.SIGCONT)
+    def _go_on(self, until: float) -> None:
+        if self._rested_until == until:
+            self._child.signal(signal.SIGCONT)
 
     @property
     def usable(self) -> bool:

@@ -40,28 +40,23 @@ async def test_a_call_that_computes_for_long_gives_way_and_its_worker_is_replace
         assert (second != first, policy) == (True, os.SCHED_OTHER)
 
 
-async def test_while_others_are_served_who_computes_for_long_stands_still_for_nearly_all_of_the_time(tmp_path: Path) -> None:
+async def test_while_others_are_served_who_computes_for_long_stands_still_for_most_of_the_time(tmp_path: Path) -> None:
     async with serving(tmp_path, size=3) as server:
         await look(server)
         spinning = asyncio.ensure_future(server.call("while True: pass", name="hang", timeout=60))
         worker = await _worker(server, lambda each: each.tool == "hang" and each.gave_way)
-        await _stands_still(server, worker, for_more_than=0.8)
+        await _stands_still(server, worker, for_more_than=0.5)
         spinning.cancel()
 
 
-async def test_who_computes_for_long_and_alone_runs_on(tmp_path: Path) -> None:
+async def test_who_computes_for_very_long_stands_still_for_nearly_all_of_the_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # On a busy machine a second of a processor may take very long for one who has given way.
+    monkeypatch.setattr(process, "_VERY_MUCH_TICKS", process._MUCH_TICKS)
     async with serving(tmp_path, size=3) as server:
-        seen: list[list[str]] = []
-        # Whatever else this process does in that moment looks like work for others.
-        while ["R"] * 5 not in seen:
-            assert len(seen) < 5, seen
-            spinning = asyncio.ensure_future(server.call("while True: pass", name=f"spin{len(seen)}", timeout=60))
-            worker = await _worker(server, lambda each: each.tool == f"spin{len(seen)}" and each.gave_way)
-            seen.append([])
-            for _ in range(5):
-                await asyncio.sleep(0.1)
-                seen[-1].append(_state(worker.pid))
-            spinning.cancel()
+        spinning = asyncio.ensure_future(server.call("while True: pass", timeout=60))  # alone: nobody has to wait for it
+        worker = await _worker(server, lambda each: each.drags)
+        await _stands_still(server, worker, for_more_than=0.8)
+        spinning.cancel()
 
 
 async def test_a_call_is_watched_whose_worker_took_long_to_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -82,6 +77,7 @@ async def test_a_tool_that_has_just_hung_stands_still_for_nearly_all_of_the_time
         lost = set(server.pool._alive)
         spinning = asyncio.ensure_future(server.call("while True: pass", name="hang", timeout=60))
         worker = await _worker(server, lambda each: each not in lost and each.tool == "hang" and each.held_back)
+        assert not worker.drags
         await _stands_still(server, worker, for_more_than=0.8)
         spinning.cancel()
 
