@@ -10,15 +10,15 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks import coded, contest, document, drafting, load, process, report, sites, starts
 from benchmarks.contest import Added, Contestant, Disturbed, Measured, Scenario
-from benchmarks.document import Ask
 from benchmarks.sites import Site, Upstream
 from msgspec import Struct
 
@@ -201,21 +201,25 @@ def measure_sql(stand: Stand, held: ExitStack, options: argparse.Namespace) -> N
 
 
 def measure_mixed(stand: Stand, held: ExitStack, options: argparse.Namespace) -> None:
-    """One server of all three kinds: each of its tools alone and while one hangs and another crashes, in turns."""
+    """One server of all three kinds: each of its tools alone and while one hangs and another crashes."""
     database = held.enter_context(coded.database(stand.box, stand.data / "mixed"))
     deployed = coded.deploy_with_password(stand.box, "mixed", coded.mixed(stand.spec, database.spec()), document.call(document.MODERN))
     sites.lift_limit(stand.box, "mixed", deployed.token, document.call(document.MODERN))
+    clients: dict[str, Callable[..., load.Paced]] = {"the official client": load.by_official_client, "a bare client": load.at_rate}
     found = []
-    for ask in (document.call, coded.find, coded.worker_echo):
-        one = ask(document.MODERN)
-        alone, meanwhile, ended = [], [], Counter[str]()
-        # In turns: what else happens on this machine must not fall to one of them.
-        for _ in range(MIXED_ROUNDS):
-            alone.append(_paced(deployed, one, options))
-            with coded.trouble(deployed.url, deployed.token, ("hang", "crash")) as seen:
-                meanwhile.append(_paced(deployed, one, options))
-            ended.update(seen)
-        found.append(Disturbed(tool=one.headers["Mcp-Name"], rate=MIXED_RATE, alone=alone, meanwhile=meanwhile, ended=dict(ended)))
+    for client, asked in clients.items():
+        for ask in (document.call, coded.find, coded.worker_echo):
+            one = ask(document.MODERN)
+            call = partial(asked, deployed.url, one, deployed.token, rate=MIXED_RATE, connections=8, seconds=2 * options.seconds)
+            alone, meanwhile, ended = [], [], Counter[str]()
+            # In turns: what else happens on this machine must not fall to one of them.
+            for _ in range(MIXED_ROUNDS):
+                alone.append(call())
+                with coded.trouble(deployed.url, deployed.token, ("hang", "crash")) as seen:
+                    meanwhile.append(call())
+                ended.update(seen)
+            named = f"`{one.headers['Mcp-Name']}`, {client}"
+            found.append(Disturbed(what=named, rate=MIXED_RATE, alone=alone, meanwhile=meanwhile, ended=dict(ended)))
     say(report.disturbed(found))
     wrong = {call["tool"] for call in stand.box.calls("mixed") if not call["ok"]} - {"hang", "crash"}
     assert not wrong, f"calls failed: {wrong}"
@@ -230,10 +234,6 @@ def measure_draft(stand: Stand, held: ExitStack, _: argparse.Namespace) -> None:
         held.callback(stand.box.bmm, "rm", f"draft{number}")
     say(report.drafts(found))
     say(report.checks(drafting.checks()))
-
-
-def _paced(deployed: sites.Deployed, ask: Ask, options: argparse.Namespace) -> load.Paced:
-    return load.at_rate(deployed.url, ask, deployed.token, rate=MIXED_RATE, connections=8, seconds=2 * options.seconds)
 
 
 def _fastmcp(stand: Stand, resource: str) -> tuple[str, ...]:

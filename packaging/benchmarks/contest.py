@@ -109,9 +109,9 @@ def added(found: Sequence[Measured], *, guard: str, worker: str) -> list[Added]:
 
 
 class Disturbed(Struct, frozen=True, kw_only=True):
-    """A tool at a fixed rate, round by round: alone, and while calls of other tools ended with errors (`ended`, by their names)."""
+    """A tool and its client at a fixed rate, round by round: alone, and while calls of other tools ended with errors (`ended`, by their names)."""
 
-    tool: str
+    what: str
     rate: float
     alone: list[load.Paced]
     meanwhile: list[load.Paced]

@@ -1,4 +1,4 @@
-"""Load: one `wrk` after the other, each with its own Lua script, or one client that asks at a fixed rate, and what it measured."""
+"""Load: one `wrk` after the other, each with its own Lua script, or one client that asks at a fixed rate, and what they measured."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
-from benchmarks import paced
+from benchmarks import official, paced
 from benchmarks.document import Ask
 
 MOST_CUT = 0.001
@@ -101,7 +101,24 @@ def at_rate(url: str, ask: Ask, token: str, *, rate: float, connections: int, se
     task = paced.Task(
         port=parts.port, target=parts.path, headers=headers, body=ask.body, rate=rate, connections=connections, seconds=seconds
     )  # fmt: skip
-    line = (sys.executable, paced.__file__)
+    return _ran(paced.__file__, task, seconds)
+
+
+def by_official_client(url: str, ask: Ask, token: str, *, rate: float, connections: int, seconds: float) -> Paced:
+    """The same, with the calls of one session of the official client.
+
+    Raises:
+        CalledProcessError: an answer did not come, or was an error.
+    """
+    arguments = json.loads(ask.body)["params"]["arguments"]
+    task = official.Task(
+        url=url, token=token, tool=ask.headers["Mcp-Name"], arguments=arguments, rate=rate, connections=connections, seconds=seconds
+    )  # fmt: skip
+    return _ran(official.__file__, task, seconds)
+
+
+def _ran(script: str, task: paced.Task | official.Task, seconds: float) -> Paced:
+    line = (sys.executable, script)
     out = subprocess.run(line, input=msgspec.json.encode(task), stdout=subprocess.PIPE, timeout=seconds + 30, check=True).stdout
     return msgspec.json.decode(out, type=Paced)
 

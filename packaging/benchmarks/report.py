@@ -118,8 +118,8 @@ def disturbed(found: Sequence[Disturbed]) -> str:
         for state, together, bursts in (("alone", quiet, one.alone), (f"beside {beside}", loud, one.meanwhile)):
             each = " ".join(f"{burst.p99:.2f}" for burst in bursts)
             calls = f"{len(together.took)} at {one.rate:.0f}/s"
-            rows.append((f"`{one.tool}`", state, calls, f"{together.p50:.2f}", f"{together.p99:.2f}", each, f"{together.p99 / quiet.p99:.2f} x"))
-    return _table(("tool", "who", "calls", "p50 ms", "p99 ms", "p99 of each round", "p99 to alone"), rows)
+            rows.append((one.what, state, calls, f"{together.p50:.2f}", f"{together.p99:.2f}", each, f"{together.p99 / quiet.p99:.2f} x"))
+    return _table(("tool", "when", "calls", "p50 ms", "p99 ms", "p99 of each round", "p99 to alone"), rows)
 
 
 def _times(rate: float, others: Sequence[float]) -> str:
