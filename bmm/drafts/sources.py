@@ -30,6 +30,7 @@ from bmm.sources.finding import Finding as Remark
 from bmm.sources.finding import Level as Severity
 from bmm.sources.merge import merged
 from bmm.sources.openapi.options import SENSIBLE_TOOLS, Options
+from bmm.sources.several import Group, usable
 from bmm.store import drafts
 from bmm.store.db import Statement, Store
 from bmm.vault import Vault
@@ -136,28 +137,14 @@ def compile_sources(sources: Sources, config: Config, say: Callable[[str], None]
     Raises:
         BadInput: none can be used, or together they are too much.
     """
-    parts: list[tuple[Kind, Compiled]] = []
-    unused: list[Finding] = []
-    failure: BadInput | None = None
-    waiting = _together(sources.given)
-    while waiting:
-        kind, given = waiting.pop(0)
-        names = ", ".join(each.shown for each in given)
-        say(f"reading {names}")
-        try:
-            parts.append((kind, _compiled(kind, given, config, lambda line: say(_hidden(line, sources.given)))))
-        except BadInput as error:
-            if kind == "openapi" and len(given) > 1:
-                waiting[:0] = [(kind, (each,)) for each in given]  # which of them it is
-                continue
-            failure = failure or error
-            why = _hidden(error.user_message, given).rstrip(".")
-            fix = "Correct it and say it all again, or build without it"
-            unused.append(Finding(level="ask", id="source.unused", message=f"Nothing here is made of {names}: {why}.", fix=fix))
+    def read(group: Group[Kind, Given]) -> Compiled:
+        say(f"reading {_named(group)}")
+        return _compiled(group.kind, group.given, config, lambda line: say(_hidden(line, sources.given)))
+
+    parts, failed = usable(_together(sources.given), read)
+    unused = [_unused(group, error) for group, error in failed]
     if not parts:
-        assert failure is not None
-        failure.user_message = " ".join(each.message for each in unused)
-        raise failure
+        raise BadInput(" ".join(each.message for each in unused))
     whole = merged([part for _, part in parts])
     kinds = list(dict.fromkeys(kind for kind, _ in parts))
     findings = (*unused, *(_said(each) for each in whole.findings))
@@ -185,10 +172,20 @@ def _refuse(line: int, what: str) -> NoReturn:
     raise SecretInPrompt([Finding(level="block", id="secret.in_prompt", line=line, message=f"Line {line} holds {what}.")])
 
 
-def _together(given: tuple[Given, ...]) -> list[tuple[Kind, tuple[Given, ...]]]:
+def _named(group: Group[Kind, Given]) -> str:
+    return ", ".join(each.shown for each in group.given)
+
+
+def _unused(group: Group[Kind, Given], error: BadInput) -> Finding:
+    why = _hidden(error.user_message, group.given).rstrip(".")
+    fix = "Correct it and say it all again, or build without it"
+    return Finding(level="ask", id="source.unused", message=f"Nothing here is made of {_named(group)}: {why}.", fix=fix)
+
+
+def _together(given: tuple[Given, ...]) -> list[Group[Kind, Given]]:
     """Each database by itself; documents share the number of tools, and curl commands tell more together."""
     alike = {kind: tuple(each for each in given if each.kind == kind) for kind in ("curl", "openapi")}
-    return list(dict.fromkeys((each.kind, alike.get(each.kind, (each,))) for each in given))
+    return list(dict.fromkeys(Group(each.kind, alike.get(each.kind, (each,))) for each in given))
 
 
 def _compiled(kind: Kind, given: tuple[Given, ...], config: Config, say: Callable[[str], None]) -> Compiled:

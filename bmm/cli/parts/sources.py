@@ -17,6 +17,7 @@ from bmm.sources.credentials import Credentials
 if TYPE_CHECKING:
     from bmm.sources import Compiled, Finding
     from bmm.sources.detect import Found
+    from bmm.sources.several import Group
     from runner.contract import ServerSpec
 
 Kind = Literal["openapi", "database", "curl", "har", "template"]
@@ -127,50 +128,46 @@ def sourced(args: argparse.Namespace, config: Config, found: "tuple[Found, ...]"
     """
     from bmm.sources.detect import shown
     from bmm.sources.merge import merged
+    from bmm.sources.several import usable
 
     groups = _groups(args, found)
     if not groups:
         return None
-    kinds: list[Kind] = list(dict.fromkeys(kind for kind, _, _ in groups))
+    kinds: list[Kind] = list(dict.fromkeys(group.kind for group in groups))
     refuse_others(args, *kinds, *([_DATABASE_TEMPLATE] if "template" in kinds else ()))
-    parts: list[tuple[Kind, Compiled]] = []
-    unused: list[Finding] = []
-    failure: BadInput | None = None
-    waiting = list(groups)
-    while waiting:
-        kind, documents, asked = waiting.pop(0)
-        own = _only_for(kind, args, alone=len(groups) == 1)
-        try:
-            parts.append((kind, _read(argparse.Namespace(**{**vars(own), "source": kind, "documents": documents}), config)))
-        except BadInput as error:
-            if asked or (len(groups) == 1 and len(documents) == 1):
-                raise
-            if len(documents) > 1 and kind == "openapi":
-                waiting[:0] = [(kind, [each], False) for each in documents]
-                continue
-            failure = failure or error
-            unused.append(_unused(", ".join(map(shown, documents)), error))
+
+    def read(group: "Group[Kind, str]") -> "Compiled":
+        own = _only_for(group.kind, args, alone=len(groups) == 1)
+        return _read(argparse.Namespace(**{**vars(own), "source": group.kind, "documents": list(group.given)}), config)
+
+    parts, failed = usable(groups, read)
+    if not parts and len(failed) == 1:
+        raise failed[0][1]
+    unused = [_unused(", ".join(map(shown, group.given)), error) for group, error in failed]
     if not parts:
-        assert failure is not None
-        raise failure
+        raise BadInput("; ".join(each.message for each in unused))
     whole = merged([part for _, part in parts], name=args.name)
     if args.template and not whole.spec.databases:
         refuse_others(args, *kinds)
     used = list(dict.fromkeys(kind for kind, _ in parts))
     return Sourced(
         source=used[0] if len(used) == 1 else "several", spec=msgspec.structs.replace(whole.spec, tool_list=args.tool_list),
-        findings=(*unused, *whole.findings), seen=whole.seen, shown=", ".join(shown(each) for _, documents, _ in groups for each in documents),
+        findings=(*unused, *whole.findings), seen=whole.seen, shown=", ".join(shown(each) for group in groups for each in group.given),
     )  # fmt: skip
 
 
-def _groups(args: argparse.Namespace, found: "tuple[Found, ...]") -> list[tuple[Kind, list[str], bool]]:
-    """What is compiled together, and whether an option named it: each database and template by itself, of every other kind all that there is."""
-    groups: list[tuple[Kind, list[str], bool]] = []
+def _groups(args: argparse.Namespace, found: "tuple[Found, ...]") -> "list[Group[Kind, str]]":
+    """What is compiled together: each database and template by itself, of every other kind all that there is."""
+    from bmm.sources.several import Group
+
+    groups: list[Group[Kind, str]] = []
     for kind in KINDS:
         asked: list[str] = getattr(args, kind)
-        documents = list(dict.fromkeys([*asked, *(each.given for each in found if each.kind == kind)]))
-        apart = kind in ("database", "template", "har")
-        groups += [(kind, [each], each in asked) for each in documents] if apart else [(kind, documents, bool(asked))] if documents else []
+        given = tuple(dict.fromkeys([*asked, *(each.given for each in found if each.kind == kind)]))
+        if kind in ("database", "template", "har"):
+            groups += [Group(kind, (each,), each in asked) for each in given]
+        elif given:
+            groups.append(Group(kind, given, bool(asked)))
     return groups
 
 
