@@ -8,7 +8,7 @@ import msgspec
 
 from bmm.config import Config
 from bmm.errors import BadInput
-from bmm.http.shapes import MOST_SECRET_BYTES, SecretShown, SecretValue
+from bmm.http.shapes import MOST_SECRET_BYTES, SecretShown, SecretValue, Shown
 
 HELP = "set, list or remove a server's secrets; a value comes from the terminal or standard input"
 EXAMPLE = "bmm secret set shop SHOP_API_KEY < key.txt"
@@ -46,7 +46,10 @@ def run(args: argparse.Namespace, config: Config) -> int:
     if args.json:
         as_json({"slug": args.slug, "key": args.key, "done": args.action})
     else:
-        print(f"{args.key} {'set' if args.action == 'set' else 'removed'}")
+        # A slug that is new may be a slip of the finger.
+        ahead = args.action == "set" and client.get(server_target(args.slug), Shown).version is None
+        later = f" for {args.slug}, which is not deployed yet; `bmm deploy SPEC --slug {args.slug}` does that" if ahead else ""
+        print(f"{args.key} {'set' if args.action == 'set' else 'removed'}{later}")
     return 0
 
 

@@ -45,7 +45,8 @@ def test_missing_and_superfluous_secrets(box: Box) -> None:
     assert "bmm secret set unkeyed" in stderr
     box.deploy("keyed", box.spec("listProducts"))
     assert "does not use" in complaint(box, "secret", "set", "keyed", "OTHER", stdin=b"v")
-    box.bmm("secret", "set", "keyed", "OTHER", "--next", stdin=b"v")
+    assert box.bmm("secret", "set", "keyed", "OTHER", "--next", stdin=b"v").stdout == "OTHER set\n"
+    assert "which is not deployed yet" in box.bmm("secret", "set", "keyyed", "OTHER", stdin=b"v").stdout
     box.bmm("secret", "rm", "keyed", "OTHER")
     assert "capital letters" in complaint(box, "secret", "set", "keyed", "lower", stdin=b"v")
     assert "needs" in complaint(box, "secret", "rm", "keyed", box.spec()["secrets"][0]["key"])

@@ -1,6 +1,7 @@
 """Whom to trust when a database is asked over TLS: the same as the server that will ask it."""
 
 import os
+import socket
 import ssl
 
 from bmm.errors import BadInput
@@ -43,6 +44,8 @@ def failure(error: BaseException) -> str | None:
     """Why nobody could be reached or believed, in words; None where the database itself said why."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); give its authority's certificates with --trust FILE (in the API: `trust`)"
+    if isinstance(error, socket.gaierror):
+        return f"its name cannot be resolved ({error.strerror}); see whether it is spelled right"
     if isinstance(error, TimeoutError):
         return "it does not answer; see whether the port is right and a firewall lets this machine through"
     return os.strerror(error.errno) if isinstance(error, OSError) and error.errno else None

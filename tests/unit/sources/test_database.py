@@ -112,3 +112,9 @@ def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> 
     with pytest.raises(BadInput) as refused:
         place_of(url, Options())
     assert "hidden" not in refused.value.user_message
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_host_whose_name_does_not_resolve_is_said_in_words(kind: str) -> None:
+    with pytest.raises(BadInput, match=r"^db\.invalid:1 cannot be asked: its name cannot be resolved \(.+\); see whether it is spelled right$"):
+        compile_database(f"{kind}://ann:hush@db.invalid:1/shop?sslmode=disable")
