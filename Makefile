@@ -57,6 +57,7 @@ lock:
 
 # A virtual machine with systemd and cgroup v2, as a customer's; emulated, so allow half an hour. Needs root.
 test-box:
+	packaging/setup.sh box
 	packaging/box.py up
 	/usr/bin/python3 packaging/mirror.py send . | packaging/box.py run 'rm -rf bmm && mkdir bmm && tar -x -C bmm'
 	packaging/box.py run 'apt-get -qq update && apt-get -qq install -y --no-install-recommends make && make -C bmm demo'

@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh [bench | test]: makes a Debian 12, Debian 13 or Ubuntu 24.04 machine able to run bmm from this tree, as root or with sudo.
-# Says what it changes; changes nothing when everything is there. Nothing it leaves behind needs root at run time.
+# setup.sh [bench | test | box]: makes a Debian 12, Debian 13 or Ubuntu 24.04 machine able to run bmm from this tree, as root or with sudo.
+# `box` is for the virtual machine of packaging/box.py only. Says what it changes; changes nothing when everything is there. Nothing it leaves behind needs root at run time.
 set -eu
 . "$(dirname "$0")/common.sh"
 
@@ -9,6 +9,11 @@ PACKAGES='podman runc crun uidmap caddy python3 python3-venv ca-certificates mak
 
 main() {
     case ${1:-} in
+        box)
+            PACKAGES='mmdebstrap qemu-system-x86 qemu-utils e2fsprogs openssh-client'
+            install_packages
+            return
+            ;;
         bench)
             export BMM_VENV=bench
             PACKAGES="$PACKAGES postgresql"
