@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Struct
 
+from bmm.core.acts import FIELDS, acts
 from bmm.core.finding import Finding
 from runner.contract import (
     Annotations,
@@ -20,10 +21,6 @@ from runner.contract import (
     secrets_used,
 )
 
-_ACTS: dict[type, tuple[str, ...]] = {
-    HttpTool: ("method", "server", "path", "parameters", "body", "auth"), SqlTool: ("database", "query", "read_only"), PythonTool: ("code",),
-}  # fmt: skip
-"""What a tool does, field by field. One that differs in it is another tool, whose texts belong to that one: it goes back to the model."""
 _WORDS: dict[str, type] = {"description": str, "title": str, "examples": list}
 _MAPS, _LISTS, _SCHEMAS = ("properties", "$defs", "definitions", "patternProperties"), ("anyOf", "oneOf", "allOf", "prefixItems"), ("items", "not")
 _BEYOND = "A wish for more is a round of another kind: `bmm new --beyond`, or `bmm iterate` after the build"
@@ -43,12 +40,12 @@ def curated(source: ServerSpec, answer: ServerSpec) -> Curated:
     """What of an answer counts against the spec that was to be curated."""
     unused: dict[bytes, list[Tool]] = {}
     for tool in source.tools:
-        unused.setdefault(_acts(tool), []).append(tool)
+        unused.setdefault(acts(tool), []).append(tool)
     tools: list[Tool] = []
     wrong: list[Finding] = []
     kept: list[Finding] = []
     for number, tool in enumerate(answer.tools):
-        alike = unused.get(_acts(tool), [])
+        alike = unused.get(acts(tool), [])
         if not alike:
             wrong.append(_wrong(tool, number, source))
             continue
@@ -66,11 +63,6 @@ def curated(source: ServerSpec, answer: ServerSpec) -> Curated:
         wrong += [_to_write(each, getattr(source, each.place[1:])) for each in others]
     kept += others
     return Curated(spec=spec, wrong=tuple(wrong), kept=tuple(kept))
-
-
-def _acts(tool: Tool) -> bytes:
-    values = [getattr(tool, name) for name in _ACTS[type(tool)]]
-    return msgspec.json.encode([type(tool).__name__, values, sorted(_arguments(tool))], order="deterministic")
 
 
 def _said(tool: Tool) -> dict[str, object]:
@@ -199,8 +191,8 @@ def _wrong(tool: Tool, number: int, source: ServerSpec) -> Finding:
 
 
 def _differs(own: Tool, given: Tool) -> list[str]:
-    acts = [name for name in _ACTS[type(own)] if getattr(own, name) != getattr(given, name)]
-    return [*acts, *(["input_schema"] if set(_arguments(own)) != set(_arguments(given)) else [])]
+    differing = [name for name in FIELDS[type(own)] if getattr(own, name) != getattr(given, name)]
+    return [*differing, *(["input_schema"] if set(_arguments(own)) != set(_arguments(given)) else [])]
 
 
 def _to_write(kept: Finding, part: tuple[Struct, ...] | str) -> Finding:

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from bmm.core.acts import acts
 from bmm.core.outline import Effect, effect, place_of
 from runner.contract import CertificateCredential, DigestCredential, HttpTool, PythonTool, ServerSpec, SqlTool, Tool, keys_of
 
@@ -56,17 +57,30 @@ class Difference(Struct, frozen=True, kw_only=True):
 
 
 def difference(old: ServerSpec, new: ServerSpec) -> Difference:
-    """What `new` has that `old` has not, and the other way round; an order that differs is no difference."""
+    """What `new` has that `old` has not, and the other way round; an order that differs is no difference, a new name of a tool is a change of it."""
+    renamed = _renamed(old, new)
     fields = [field.name for field in msgspec.structs.fields(ServerSpec) if field.name not in _KEYS]
     return Difference(
         fields=tuple(change for name in fields for change in _changes(getattr(old, name), getattr(new, name), f"/{name}")),
-        parts=tuple(part for name in _KEYS if (part := _part(name, old, new)) is not None),
-        widens=tuple(_widens(old, new)),
+        parts=tuple(part for name in _KEYS if (part := _part(name, old, new, renamed)) is not None),
+        widens=tuple(_widens(old, new, renamed)),
     )
 
 
-def _part(name: Part, old: ServerSpec, new: ServerSpec) -> PartDifference | None:
+def _renamed(old: ServerSpec, new: ServerSpec) -> dict[str, str]:
+    """The new names of tools that do what they did before, by their old ones."""
+    before, after = ({tool.name for tool in spec.tools} for spec in (old, new))
+    gone: dict[bytes, list[str]] = {}
+    for tool in old.tools:
+        if tool.name not in after:
+            gone.setdefault(acts(tool), []).append(tool.name)
+    return {left.pop(0): tool.name for tool in new.tools if tool.name not in before and (left := gone.get(acts(tool)))}
+
+
+def _part(name: Part, old: ServerSpec, new: ServerSpec, renamed: dict[str, str]) -> PartDifference | None:
     before, after = _by_key(name, getattr(old, name)), _by_key(name, getattr(new, name))
+    if name == "tools":
+        before = {renamed.get(key, key): tool for key, tool in before.items()}
     both = [(key, tuple(_changes(before[key], after[key], ""))) for key in after if key in before]
     changed = tuple(Changed(key=key, changes=changes) for key, changes in both if changes)
     added, removed = tuple(key for key in after if key not in before), tuple(key for key in before if key not in after)
@@ -92,7 +106,7 @@ def _plain(value: object) -> object:
     return value if value is UNSET else msgspec.to_builtins(value)
 
 
-def _widens(old: ServerSpec, new: ServerSpec) -> Iterator[str]:
+def _widens(old: ServerSpec, new: ServerSpec, renamed: dict[str, str]) -> Iterator[str]:
     """Sentences for what a person must have seen before it runs."""
     words: tuple[tuple[Part, str], ...] = (
         ("hosts", "reaches"), ("secrets", "uses the secret"), ("databases", "uses the database"), ("scopes", "offers the scope"),
@@ -118,7 +132,7 @@ def _widens(old: ServerSpec, new: ServerSpec) -> Iterator[str]:
     known_secrets = {need.key for need in old.secrets}
     yield from (f"sends the secret {key} to {place}" for key, place in _sent(new) if (key, place) not in sent and key in known_secrets)
     yield from (f"sends the secret {key} itself to {place}" for key, place in _sent(new, itself=True) if (key, place) in sent and (key, place) not in told)
-    older = {tool.name: tool for tool in old.tools}
+    older = {renamed.get(tool.name, tool.name): tool for tool in old.tools}
     for tool in new.tools:
         yield from (f"{tool.name} {words}" for words in _widens_tool(older.get(tool.name), tool))
 

@@ -45,8 +45,27 @@ def test_an_order_is_no_difference() -> None:
 
 
 def test_added_and_removed_parts_are_named() -> None:
-    found = difference(spec(), spec(tools=[tool(name="get_user")], secrets=[]))
+    found = difference(spec(), spec(tools=[tool(name="get_user", path="/user")], secrets=[]))
     assert [(each.part, each.added, each.removed) for each in found.parts] == [("tools", ("get_user",), ("list_users",)), ("secrets", (), ("API_KEY",))]
+
+
+def test_a_tool_that_does_the_same_by_another_name_is_renamed() -> None:
+    write: dict[str, Any] = {"method": "POST", "annotations": {"read_only": False, "destructive": False}}
+    found = difference(spec(tools=[tool(**write), tool(name="b")]), spec(tools=[tool(name="b"), tool(name="add_user", description="Adds one.", **write)]))
+    assert changes(found, "tools") == {"/name": ("list_users", "add_user"), "/description": ("Lists users.", "Adds one.")}
+    assert found.widens == ()
+
+
+def test_of_two_alike_that_get_new_names_each_is_one() -> None:
+    found = difference(spec(tools=[tool(name="a"), tool(name="b")]), spec(tools=[tool(name="c"), tool(name="d"), tool(name="e")]))
+    (part,) = found.parts
+    assert (part.added, part.removed) == (("e",), ())
+    assert [(each.key, [(change.before, change.after) for change in each.changes]) for each in part.changed] == [("c", [("a", "c")]), ("d", [("b", "d")])]
+
+
+def test_a_new_name_hides_nothing_that_widens() -> None:
+    found = difference(spec(tools=[tool(confirm=True)]), spec(tools=[tool(name="other")]))
+    assert found.widens == ("other asks no longer before it runs",)
 
 
 def test_a_changed_schema_is_told_by_its_property() -> None:
