@@ -76,7 +76,7 @@ _DATABASE = re.compile(
     r"(?i)(?:postgres(?:ql)?|mysql|mariadb|mongodb|rediss?|amqps?|mssql|oracle|clickhouse)(?:\+\w+)?://[^\s:/@'\"]{0,80}:(?P<password>[^\s/@'\"${}<%]{3,200})@[\w.\[]"
 )
 _NAMED = re.compile(
-    r"(?i)(?<![a-z0-9])(?P<before>[a-z0-9]{1,30}[ _-]){0,3}?(?P<name>"
+    r"(?i)(?<![a-z0-9])(?P<before>[a-z0-9]{1,30}[ _-]){0,3}?(?:(?:admin|db|ftp|my|pg|root|smb|ssh|user)(?=pass))?(?P<name>"
     r"(?:api|access|secret|auth|private|signing|encryption|master|bot)?[ _-]?(?:key|token|secret|credentials?)"
     r"|pass(?:word|wd|phrase|code)|(?<=[\"'_])pass(?=[\"'=])|pwd|passwor[dt]|kennwort|wachtwoord|contrase\u00f1a|clave|mot de passe|senha"
     r"|\u043f\u0430\u0440\u043e\u043b\u044c|\u5bc6\u7801|\u5bc6\u78bc|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638)"

@@ -54,6 +54,8 @@ SECRETS = {
     "json config": '{"db": {"user": "app", "pass": "S3cr3tPazz99!"}}',
     "yaml": "database:\n  username: app\n  password: S3cr3tPazz99!\n",
     "env export": "export DB_PASSWORD='S3cr3tPazz99!'",
+    "env glued": "PGPASSWORD=Gr7ebnitz psql -h db.example.com shop",
+    "camel case": '{"dbPassword": "Gr7ebnitz"}',
     "openrouter": "sk-or-v1-" + "0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a69788796a5b4c3d2e1f0",
     "openai old": "sk-" + "Ab1Cd2Ef3Gh4Ij5Kl6MnOp7Qr8St9Uv0Wx1Yz2Ab3Cd4Ef5G",
     "groq": "gsk_" + "Ab1Cd2Ef3Gh4Ij5Kl6MnOp7Qr8St9Uv0Wx1Yz2Ab3Cd4Ef5GhI6j",
