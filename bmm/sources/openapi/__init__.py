@@ -13,6 +13,7 @@ from bmm.sources.openapi.load import load
 from bmm.sources.openapi.names import tool_names
 from bmm.sources.openapi.operations import Context, Operation, compile_operation, operations_of
 from bmm.sources.openapi.options import Options, OptionsUnused
+from bmm.sources.openapi.picks import slips
 from bmm.sources.openapi.refs import Document, RefError, under
 from bmm.sources.openapi.responses import Outputs
 from bmm.sources.openapi.schemas import ORDERS, Schemas
@@ -154,7 +155,10 @@ def _picked(tool: HttpTool, operation: Operation, context: Context) -> HttpTool:
     if not named:
         return tool
     context.picked.update(named)
-    return msgspec.structs.replace(tool, answer=msgspec.structs.replace(tool.answer, pick=context.picks[named[0]]))
+    pointers = context.picks[named[0]]
+    for message, fix in slips(named[0], pointers, tool.output_schema):
+        context.document.remarks.warn(operation.pointer, message, fix)
+    return msgspec.structs.replace(tool, answer=msgspec.structs.replace(tool.answer, pick=pointers))
 
 
 def _repeated_ids(operations: list[Operation], remarks: Remarks) -> None:
