@@ -143,6 +143,26 @@ def test_a_person_keeps_what_the_source_gave_and_is_asked_again_after_a_failure(
     assert len(box.model.requests) == 1
 
 
+@pytest.mark.parametrize("server", ["https://api.example.com", "https://evil.example"])
+def test_a_correction_that_nobody_looks_at_sends_no_value_elsewhere(box: Drafted, bmm: Bmm, server: str) -> None:
+    box.trial_error = "The tool did not answer"
+    key = "k3y-" + "9f8e7d6c5b4a39281706"
+    kept = {"kind": "keep", "name": "list_users"}
+    hosts = [{"name": "api.example.com"}, {"name": "evil.example"}]
+    credential = {"type": "key", "place": "header", "name": "X-Api-Key", "secret": "EXAMPLE_API_KEY"}
+    corrected = SPEC | {
+        "hosts": hosts, "secrets": [{"key": credential["secret"]}], "tools": [TOOL | {"server": server, "auth": [[credential]]}],
+    }  # fmt: skip
+    box.model.then(submitting({"tools": [kept]}), *[submitting(corrected)] * 2)
+    draft_id = box.ask(prompt=f"More tools for curl https://api.example.com/users -H 'X-Api-Key: {key}'", beyond=True)
+    assert box.ended(draft_id)["held"] == [credential["secret"]]
+    said = bmm("new", "--again", draft_id, "--slug", "users", "--yes")
+    moved = "evil" in server
+    assert said.code == 2
+    assert ("The model's correction may send EXAMPLE_API_KEY to another place" in said.err) == moved
+    assert len(box.values("SELECT id FROM builds WHERE draft_id IS NOT NULL")) == (1 if moved else 3)
+
+
 def test_orders_in_somebody_elses_document_reach_the_model_as_data_and_no_person_as_a_new_host(
     box: Drafted, bmm: Bmm, tmp_path: Path
 ) -> None:

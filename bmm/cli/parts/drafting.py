@@ -110,6 +110,7 @@ class _Session:
         self._take(shown)
         self._before = shown.base
         self._failed: ServerSpec | None = None
+        self._handed: set[str] = set()
         if own is not None:
             self._spec = own
         self._is_new = shown.draft.base_version is None
@@ -153,7 +154,7 @@ class _Session:
 
     def build(self) -> int:
         """Set what secrets are missing, build, and tell where the server is."""
-        self._set_secrets()
+        self._handed |= {*self._shown.held, *self._set_secrets()}
         confirmed = Confirmed(slug=self._slug)
         if self._spec != self._suggested:
             confirmed = Confirmed(slug=self._slug, spec=msgspec.Raw(encode_spec(self._spec)))
@@ -172,6 +173,7 @@ class _Session:
             self._client.post(f"/api/drafts/{self._shown.draft.id}/repair", b"", DraftAccepted)
             self._failed = self._spec
             self._take(_followed(self._client, self._shown.draft.id, quiet=self._args.json))
+            self._refuse_other_places(self._failed)
         return can_repair or self._is_asked
 
     @property
@@ -231,8 +233,21 @@ class _Session:
         else:
             self._spec = self._before if how == "k" and self._before is not None else self._suggested
 
-    def _set_secrets(self) -> None:
-        """Ask for what the spec needs and the server has not; what nobody can be asked for, the appliance names with its command."""
+    def _refuse_other_places(self, failed: ServerSpec) -> None:
+        """With `--yes` nobody would see that a correction sends what was given for one place to another.
+
+        Raises:
+            BadInput: it does.
+        """
+        moved = sorted(key for key in self._handed if not only_as_before(key, self._spec, failed))
+        if self._args.yes and moved:
+            look = f"`bmm new --again {self._shown.draft.id} --slug {self._slug}` shows it, and with --yes it is built"
+            raise BadInput(f"The model's correction may send {', '.join(moved)} to another place than what you confirmed, so it is not built; {look}")
+
+    def _set_secrets(self) -> list[str]:
+        """Ask for what the spec needs and the server has not; what nobody can be asked for, the appliance names with its command. Returns what stood in
+        what was given."""
+        handed: list[str] = []
         held = _held(self._client, self._slug, is_new=self._is_new)
         for need in self._spec.secrets:
             given = self._before is not None and only_as_before(need.key, self._spec, self._before)
@@ -242,11 +257,14 @@ class _Session:
                 continue
             if value and self._is_asked:
                 value = value if input(f"Use the value of {need.key} that stood in what you gave? [Y/n] ").strip().lower()[:1] in ("", "y") else ""
-            if not value and self._is_asked:
+            if value:
+                handed.append(need.key)
+            elif self._is_asked:
                 value = _typed(need.key, need.hint, required=need.required)
             if value:
                 target = server_target(self._slug, "secrets", need.key)
                 self._client.put(target, msgspec.json.encode(SecretValue(value=value, ahead=True)))
+        return handed
 
 
 def decode(document: bytes) -> ServerSpec:
