@@ -20,6 +20,7 @@ _STATES: dict[str, tuple[str, str]] = {
     "23514": ("sql_conflict", "A value is outside what the table allows."),
     "23": ("sql_conflict", "The values contradict a rule of the table. Correct them and call again."),
     "22": ("sql_arguments", "A value does not fit its column or the calculation. Correct the arguments and call again."),
+    "22021": ("sql_arguments", f"A text, given or stored, does not fit the character set. Where no argument is unusual, {_OWNER} or the data."),
     "40": ("sql_busy", "The database could not finish beside other transactions. Try again."),
     "55": ("sql_busy", "Rows or tables are locked by somebody else. Try again later."),
     "53": ("sql_unavailable", "The database has no room for more connections, memory or disk now. Try again later."),

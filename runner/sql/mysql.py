@@ -36,7 +36,7 @@ _STATES = {
     1792: "25006", 1836: "25006", 1290: "25006", 1044: "42501", 1142: "42501", 1143: "42501", 1227: "42501", 1370: "42501",
     3024: "57014", 1969: "57014", 1317: "57014", 1054: "42703", 1064: "42601", 1146: "42P01", 1305: "42883", 1327: "42601",
     1264: "22003", 1292: "22007", 1366: "22018", 1406: "22001", 1365: "22012", 3140: "22032", 1205: "55P03", 1213: "40P01",
-    1040: "53300", 1203: "53300", 1226: "53300", 1114: "53100", 1267: "22021", 1270: "22021", 1271: "22021", 1367: "22003", 1690: "22003",
+    1040: "53300", 1203: "53300", 1226: "53300", 1114: "53100", 1267: "22021", 1270: "22021", 1271: "22021", 1367: "22003", 1690: "22003", 1416: "22000",
 }  # fmt: skip
 _GONE = (2006, 2013, 2014, 2055, 1053, 1927, 3169)
 
@@ -70,7 +70,8 @@ async def connected(database: Database, password: str, *, relay: Relay, trust: s
         ssl=trust, connect_timeout=CONNECT_SECONDS, conv=_CONVERSIONS, autocommit=None, program_name="BuildMyMCPServer",
         # An update counts the rows it found, also those that were so already.
         client_flag=CLIENT.FOUND_ROWS,
-        init_command=f"SET SESSION sql_mode = '{_MODE}', time_zone = '+00:00'",
+        # Servers may pass over the character set of a handshake, and have other collations for it than the driver names.
+        init_command=f"SET NAMES utf8mb4, SESSION sql_mode = '{_MODE}', SESSION time_zone = '+00:00'",
     )  # fmt: skip
     try:
         async with asyncio.timeout(CONNECT_SECONDS):

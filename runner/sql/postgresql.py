@@ -22,13 +22,17 @@ from runner.database import Database
 from runner.sql.errors import no_session, refused, untrusted
 from runner.sql.moments import CODECS, parts_of
 from runner.sql.session import MAX_READ, Gathering, Lost, NoSession, Query, Rows, SqlFailed
-from runner.sql.values import plain, plain_json
+from runner.sql.values import plain, plain_json, single
 from runner.tools.relay import Relay
 
 CONNECT_SECONDS = 8.0
 _PORTION = 50
 # Classes whose messages speak of the statement and its values; others may tell of files, addresses or memory of the server.
 _QUOTABLE = ("22", "23", "25", "40", "42", "0A", "P0", "57014")
+_UNREADABLE = (
+    "The query gives or takes a value of a type that cannot be read, such as anyarray. Other arguments do not help; "
+    "the owner of this server must cast it to text in the tool's query."
+)
 _GONE = (asyncpg.PostgresConnectionError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, OSError)
 
 
@@ -103,11 +107,11 @@ class PostgresqlSession:
                 raise SqlFailed("sql_arguments", f"A value does not fit its place in the query: {said[:300]}") from error
             state = error.sqlstate or ""
             raise refused(state, _named(error.message or "", query) if state.startswith(_QUOTABLE) else "") from error
-        except asyncpg.InterfaceError as error:
+        except (asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             if self._connection.is_closed() or self._relay.over:
                 raise Lost(over=self._relay.over) from error
             await self._rolled_back()
-            raise
+            raise SqlFailed("sql_wrong", _UNREADABLE) from error
         except SqlFailed:
             await self._rolled_back()
             raise
@@ -178,7 +182,7 @@ def _read(readers: Iterable[Callable[[Any], Any]], record: Iterable[Any]) -> lis
 
 
 def _reader(kind: str) -> Callable[[Any], Any]:
-    return plain_json if kind in ("json", "jsonb") else _plain
+    return _READERS.get(kind, _plain)
 
 
 def _plain(value: Any) -> Any:
@@ -200,6 +204,15 @@ def _range(value: "asyncpg.Range[Any]") -> str:
         return "empty"
     lower, upper = ("" if each is None else str(plain(each)) for each in (value.lower, value.upper))
     return f"{'[' if value.lower_inc else '('}{lower},{upper}{']' if value.upper_inc else ')'}"
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "json": plain_json,
+    "jsonb": plain_json,
+    "float4": single,
+    # One byte, of whatever encoding.
+    "char": lambda value: value if value is None else value.decode("latin-1"),
+}
 
 
 def _named(words: str, query: Query) -> str:

@@ -1,7 +1,7 @@
 """What every kind of database offers to a `sql` tool, and how it says that something went wrong."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import msgspec
 from msgspec import Struct
@@ -10,6 +10,8 @@ from runner.statement import Statement
 
 # What one query may bring in; the answer is far smaller, but a driver reads whole rows.
 MAX_READ = 16 * 1024 * 1024
+Cut = Literal["rows", "bytes", "values"]
+_SHORTEST = 32
 
 
 class Query(Struct, frozen=True, kw_only=True):
@@ -24,12 +26,15 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 class Rows(Struct, frozen=True, kw_only=True):
-    """`encoded` are the rows as JSON objects. `cut` says which limit left rows out; `changed` is of statements that write."""
+    """`encoded` are the rows as JSON objects; `changed` is of statements that write.
+
+    `cut` says which limit left rows out; `values`: one row is there, with its long values shortened.
+    """
 
     columns: tuple[str, ...]
     rows: tuple[dict[str, Any], ...]
     encoded: tuple[bytes, ...]
-    cut: str | None = None
+    cut: Cut | None = None
     changed: int | None = None
 
 
@@ -84,7 +89,7 @@ class Gathering:
         self.columns = tuple(_distinct(columns))
         self._rows: list[dict[str, Any]] = []
         self._encoded: list[bytes] = []
-        self.cut: str | None = None
+        self.cut: Cut | None = None
 
     def add(self, values: Iterable[Any]) -> bool:
         """Take one row of JSON values; False when a limit says that it was one too many."""
@@ -93,6 +98,10 @@ class Gathering:
             return False
         row = dict(zip(self.columns, values, strict=True))
         encoded = msgspec.json.encode(row)
+        if not self._rows and len(encoded) >= self._left and (short := _shortened(row, self._left)) is not None:
+            # Otherwise it could never be seen, whatever is asked.
+            self._rows, self._encoded, self.cut = [short], [msgspec.json.encode(short)], "values"
+            return False
         self._left -= len(encoded) + 1
         if self._left < 0:
             self.cut = "bytes"
@@ -103,6 +112,25 @@ class Gathering:
 
     def rows(self, *, changed: int | None = None) -> Rows:
         return Rows(columns=self.columns, rows=tuple(self._rows), encoded=tuple(self._encoded), cut=self.cut, changed=changed)
+
+
+def _shortened(row: dict[str, Any], room: int) -> dict[str, Any] | None:
+    """The row in fewer than so many bytes, its long values as the beginnings of their texts; None where it has too many columns for that."""
+    limit = room
+    while limit >= _SHORTEST:
+        short = {name: _beginning(value, limit) for name, value in row.items()}
+        if len(msgspec.json.encode(short)) < room:
+            return short
+        limit //= 2
+    return None
+
+
+def _beginning(value: Any, limit: int) -> Any:
+    encoded = msgspec.json.encode(value)
+    if len(encoded) <= limit:
+        return value
+    text = value if isinstance(value, str) else encoded.decode()
+    return f"{text[: limit // 2]}… (of {len(text):,} characters)"
 
 
 def _distinct(names: Iterable[str]) -> Iterator[str]:

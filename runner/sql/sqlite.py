@@ -1,6 +1,7 @@
 """SQLite: a file that never changes, asked in a thread, with nothing allowed but reading."""
 
 import asyncio
+import contextlib
 import sqlite3
 import time
 from pathlib import Path
@@ -16,6 +17,8 @@ _STEPS = 10_000
 _MEMORY = 128 * 1024 * 1024
 _ALLOWED = frozenset({sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE})
 _TOLD = frozenset({"table_info", "table_xinfo", "index_list", "index_info", "foreign_key_list"})
+# By which a full-text search sees whether its index is still the one it has read.
+_ASKED = frozenset({"data_version"})
 
 
 async def opened(path: Path) -> "SqliteSession":
@@ -30,6 +33,8 @@ async def opened(path: Path) -> "SqliteSession":
 
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False, isolation_level=None)
+    # Nobody stops a writer from storing what is no UTF-8.
+    connection.text_factory = lambda stored: stored.decode(errors="replace")
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_READ)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA query_only = ON")
@@ -39,12 +44,15 @@ def _connect(path: Path) -> sqlite3.Connection:
     for name in _TOLD:
         # Made at first use, which the authorizer would not let happen.
         connection.execute(f"SELECT * FROM pragma_{name}('')").fetchall()
+    for (name,) in connection.execute("SELECT name FROM pragma_table_list WHERE type = 'virtual' AND schema = 'main'").fetchall():
+        with contextlib.suppress(sqlite3.OperationalError):  # its module is not here
+            connection.execute(f'SELECT * FROM "{name.replace(chr(34), chr(34) * 2)}" LIMIT 0').fetchall()
     connection.set_authorizer(_authorized)
     return connection
 
 
 def _authorized(action: int, first: str | None, second: str | None, *_: object) -> int:
-    told = action == sqlite3.SQLITE_PRAGMA and first in _TOLD
+    told = action == sqlite3.SQLITE_PRAGMA and first in _TOLD | _ASKED
     return sqlite3.SQLITE_OK if told or (action in _ALLOWED and second != "load_extension") else sqlite3.SQLITE_DENY
 
 

@@ -6,6 +6,7 @@ text already when they come from a driver.
 
 import base64
 import math
+import struct
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
@@ -15,6 +16,7 @@ import msgspec
 
 # What every JSON reader keeps exactly (RFC 8259 section 6).
 MOST_EXACT = 2**53 - 1
+_NO_NUMBERS = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 def plain(value: Any) -> Any:
@@ -25,7 +27,7 @@ def plain(value: Any) -> Any:
         case int():
             return value if -MOST_EXACT <= value <= MOST_EXACT else str(value)
         case float():
-            return value if math.isfinite(value) else str(value)
+            return value if math.isfinite(value) else _NO_NUMBERS[str(value)]
         case Decimal():
             return format(value, "f") if value.is_finite() else str(value)
         case date():  # a datetime is one
@@ -45,6 +47,22 @@ def plain_json(document: str | bytes | None) -> Any:
     if document is None:
         return None
     try:
-        return plain(msgspec.json.decode(document))
+        return plain(_DOCUMENTS.decode(document))
     except (msgspec.DecodeError, RecursionError):
         return plain(document)
+
+
+def _number(text: str) -> float | str:
+    value = float(text)
+    return value if Decimal(repr(value)) == Decimal(text) else text
+
+
+_DOCUMENTS = msgspec.json.Decoder(float_hook=_number)
+
+
+def single(value: float | None) -> Any:
+    """A number of four bytes with the fewest digits that tell it from others, as the database shows it."""
+    if value is None or not math.isfinite(value):
+        return plain(value)
+    shorter = (float(f"{value:.{digits}g}") for digits in range(1, 9))
+    return next((short for short in shorter if struct.pack("f", short) == struct.pack("f", value)), value)

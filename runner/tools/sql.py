@@ -59,6 +59,9 @@ def answer(tool: SqlTool, rows: Rows) -> ToolAnswer:
 def _note(tool: SqlTool, rows: Rows) -> str | None:
     if rows.cut is None:
         return None
+    if rows.cut == "values":
+        shown = f"Only one row is shown and its long values are cut (… and how long they are), because an answer holds at most {tool.max_bytes // 1000} kB."
+        return f"{shown} There may be more rows: ask for them with a narrower filter, or with a limit and an offset where the tool takes them."
     limit = f"{tool.max_rows} rows" if rows.cut == "rows" else f"{tool.max_bytes // 1000} kB"
     advice = "Ask for the rest with a narrower filter, or with a limit and an offset where the tool takes them."
     return f"Only the first {len(rows.rows)} rows are shown, because an answer holds at most {limit}; there are more. {advice}"

@@ -28,13 +28,13 @@ class MariaDb:
         self._certificate, self._key = authority.issue(folder, self.host)
         (folder / "authority.pem").write_text(authority.pem)
 
-    def start(self, *, tls: bool = True) -> None:
+    def start(self, *more: str, tls: bool = True) -> None:
         line = (
             "/usr/sbin/mariadbd", "--no-defaults", f"--datadir={self._folder / 'data'}", f"--socket={self._folder / 's'}", f"--port={self.port}",
             "--bind-address=127.0.0.1", f"--ssl-cert={self._certificate}", f"--ssl-key={self._key}", f"--ssl-ca={self._folder / 'authority.pem'}",
             f"--pid-file={self._folder / 'pid'}", f"--secure-file-priv={self._folder}", "--innodb-flush-log-at-trx-commit=0",
             "--innodb-buffer-pool-size=16M", "--max-connections=20",
-            *(() if tls else ("--skip-ssl",)),
+            *(() if tls else ("--skip-ssl",)), *more,
         )  # fmt: skip
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

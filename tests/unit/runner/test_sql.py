@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import struct
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,7 +20,7 @@ from runner.sql.mysql import literal
 from runner.sql.pool import MOST, Pool
 from runner.sql.postgresql import converted
 from runner.sql.session import Gathering, Lost, Query, Rows, SqlFailed
-from runner.sql.values import plain
+from runner.sql.values import plain, plain_json, single
 from runner.statement import parse_query
 from runner.tools.http import Upstreams
 from runner.tools.outgoing import Refused
@@ -37,8 +38,8 @@ def query(*, max_rows: int = 3, max_bytes: int = 1000, read_only: bool = True) -
 @pytest.mark.parametrize(
     ("value", "json"),
     [
-        (True, True), (2**53 - 1, 2**53 - 1), (2**53, "9007199254740992"), (-(2**53), "-9007199254740992"), (1.5, 1.5), (float("nan"), "nan"),
-        (float("-inf"), "-inf"), (Decimal("1E+3"), "1000"), (Decimal("0.10"), "0.10"), (Decimal("NaN"), "NaN"), (b"\x00\xff", "AP8="),
+        (True, True), (2**53 - 1, 2**53 - 1), (2**53, "9007199254740992"), (-(2**53), "-9007199254740992"), (1.5, 1.5), (float("nan"), "NaN"),
+        (float("-inf"), "-Infinity"), (Decimal("1E+3"), "1000"), (Decimal("0.10"), "0.10"), (Decimal("NaN"), "NaN"), (b"\x00\xff", "AP8="),
         (date(2026, 11, 21), "2026-11-21"), (datetime(2026, 11, 21, 15, tzinfo=UTC), "2026-11-21T15:00:00+00:00"),
         (datetime.max, "9999-12-31T23:59:59.999999"), (date.max, "9999-12-31"),
         (UUID(int=1), "00000000-0000-0000-0000-000000000001"), ([1, [None]], [1, [None]]),
@@ -47,6 +48,17 @@ def query(*, max_rows: int = 3, max_bytes: int = 1000, read_only: bool = True) -
 )  # fmt: skip
 def test_values_become_exact_json(value: Any, json: Any) -> None:
     assert plain(value) == json
+
+
+def test_numbers_in_a_document_are_exact() -> None:
+    document = '{"a": 0.12345678901234567890123, "b": 1.10, "c": [1e400, 12345678901234567890123], "d": -0.5}'
+    assert plain_json(document) == {"a": "0.12345678901234567890123", "b": 1.1, "c": ["1e400", "12345678901234567890123"], "d": -0.5}
+
+
+@pytest.mark.parametrize("value", [1.1, 16777216.0, 3.4028235e38, 1e-45, -0.1, 0.0])
+def test_a_number_of_four_bytes_has_no_more_digits_than_it_was_given(value: float) -> None:
+    assert single(struct.unpack("f", struct.pack("f", value))[0]) == value
+    assert single(float("inf")) == "Infinity"
 
 
 def test_days_are_those_of_the_calendar() -> None:
@@ -123,6 +135,26 @@ def test_rows_are_cut_at_each_limit_and_the_answer_says_so() -> None:
     assert [exact.add((n,)) for n in range(3)] == [True] * 3
     assert exact.rows().cut is None
     assert answer(TOOL, exact.rows()).note is None
+
+
+def test_a_row_that_is_larger_than_an_answer_is_shown_with_its_long_values_cut() -> None:
+    large = Gathering(query(), ("id", "body", "extra"))
+    assert large.add((1, "x" * 5000, {"k": ["y" * 5000]})) is False
+    shown = large.rows()
+    (row,) = shown.rows
+    assert (row["id"], shown.cut) == (1, "values")
+    assert row["body"].startswith("xxx")
+    assert row["body"].endswith("… (of 5,000 characters)")
+    assert row["extra"].startswith('{"k":["yyy')
+    assert len(shown.encoded[0]) < 1000
+    assert "long values are cut" in (answer(TOOL, shown).note or "")
+    # What comes behind rows that fit is for the next page.
+    second = Gathering(query(), ("body",))
+    assert [second.add((text,)) for text in ("x", "x" * 5000)] == [True, False]
+    assert (len(second.rows().rows), second.cut) == (1, "bytes")
+    hopeless = Gathering(query(), [f"column_{n}" for n in range(200)])
+    assert hopeless.add([0] * 200) is False
+    assert (hopeless.rows().rows, hopeless.cut) == ((), "bytes")
 
 
 def test_what_a_database_refuses_becomes_advice() -> None:
