@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -46,6 +47,7 @@ TOOLS = (
     tool("all_things", "SELECT * FROM things ORDER BY id;"),
     FIND,
     tool("echo", "SELECT :text AS text, :n AS n", properties={"text": {"type": "string"}, "n": {"type": "number"}}),
+    tool("same", "SELECT :text = 'name' AS same", properties={"text": {"type": "string"}}),
     tool("page", "SELECT id FROM things ORDER BY id LIMIT :limit", properties={"limit": {"type": "integer", "default": 1}}),
     tool("million", "SELECT seq AS n FROM seq_1_to_1000000"),
     tool("limited", "SELECT seq AS n, repeat('x', 100) AS pad FROM seq_1_to_1000000 LIMIT 900000"),
@@ -203,6 +205,58 @@ def test_a_database_compiles_to_tools_that_work(box: Box, maria: MariaDb, author
     assert shop.rows("get_orders", id=new["id"])[0]["state"] == "paid"
     assert shop.result("delete_orders", id=new["id"], confirm=True)["structuredContent"]["changed"] == 1
     assert shop.rows("get_orders", id=new["id"]) == []
+
+
+ODD = r"""
+CREATE DATABASE odd CHARACTER SET utf8mb4; USE odd;
+CREATE TABLE things (id binary(2) PRIMARY KEY, `First Name` varchar(20), ok tinyint(1), raw varbinary(10), way enum('it''s','back\\slash'));
+INSERT INTO things VALUES (x'00ff', 'Al', 1, NULL, 'back\\slash');
+CREATE SEQUENCE numbers; CREATE TABLE gone (n int); CREATE VIEW broken AS SELECT n FROM gone; DROP TABLE gone;
+"""
+
+
+def compiled(box: Box, maria: MariaDb, authority: Authority, tmp_path: Path, name: str, *words: str) -> "subprocess.CompletedProcess[str]":
+    (tmp_path / "trust.pem").write_text(authority.pem)
+    box.environ["MYSQL_PWD"] = PASSWORD
+    try:
+        url = f"mariadb://reader@127.0.0.1:{maria.port}/{name}"
+        return box.bmm("compile", "database", url, "--known-as", maria.host, "--trust", str(tmp_path / "trust.pem"), *words)
+    finally:
+        del box.environ["MYSQL_PWD"]
+
+
+def test_odd_tables_make_tools_that_work(box: Box, maria: MariaDb, authority: Authority, tmp_path: Path) -> None:
+    maria.sql(ODD)
+    found = compiled(box, maria, authority, tmp_path, "odd", "--writes", "*")
+    assert "Warning" not in found.stderr
+    odd = Asked(box, "odd-my", json.loads(found.stdout), PASSWORD)
+    assert [row["table_name"] for row in odd.rows("list_tables")] == ["things"]
+    row = {"id": "AP8=", "First Name": "Al", "ok": 1, "way": "back\\slash"}
+    assert odd.rows("get_things", id="AP8=") == odd.rows("search_things", ok=1, First_Name_contains="A", way="back\\slash") == [row]
+    assert odd.result("insert_things", id="AQI=", raw="/w==", ok=True)["structuredContent"]["changed"] == 1
+    assert maria.sql("SELECT hex(id), hex(raw), ok FROM odd.things WHERE id = x'0102'") == "0102\tFF\t1"
+    assert "`raw`" in odd.error("insert_things", id="AQM=", raw="no base64!")
+
+
+def test_hundreds_of_tables_are_read_at_once(box: Box, maria: MariaDb, authority: Authority, tmp_path: Path) -> None:
+    columns = ", ".join(f"c{n} varchar(20)" for n in range(12))
+    tables = ";".join(f"CREATE TABLE t{n} (id int PRIMARY KEY, hub int, {columns}, KEY (c1), FOREIGN KEY (hub) REFERENCES t0 (id))" for n in range(300))
+    maria.sql(f"CREATE DATABASE wide; USE wide; {tables}")
+    found = compiled(box, maria, authority, tmp_path, "wide")
+    assert "300 tables can be read" in found.stderr
+    assert "search_t0" in {each["name"] for each in json.loads(found.stdout)["tools"]}
+
+
+def test_texts_are_exact_where_the_server_passes_over_what_clients_say_of_theirs(box: Box, server: Asked, maria: MariaDb) -> None:
+    maria.stop()
+    maria.start("--skip-character-set-client-handshake", "--character-set-server=latin1")
+    assert server.rows("echo", text="ü🙂") == [{"text": "ü🙂", "n": None}]
+    assert server.rows("all_things")[1]["name"] == "big ü 🙂"
+    maria.stop()
+    maria.start("--skip-character-set-client-handshake", "--character-set-server=utf8mb4", "--collation-server=utf8mb4_unicode_ci")
+    assert server.rows("same", text="NAME") == [{"same": 1}]
+    maria.stop()
+    maria.start()
 
 
 def test_a_database_that_offers_no_tls_is_not_asked_without(box: Box, maria: MariaDb, authority: Authority) -> None:

@@ -58,6 +58,7 @@ TOOLS = (
          " daterange('0044-03-15 BC', '2026-01-01') AS i, ROW(date '2026-01-01', interval '1 year') AS j, interval '-1.5 seconds' AS k"),
     tool("until", "SELECT :day = date '9999-12-31' AS same, :long::interval > interval '1 day' AS longer",
          properties={"day": {"type": "string"}, "long": {"type": "string"}}),
+    tool("unreadable", "SELECT most_common_vals FROM pg_stats"),
     tool("untyped", "SELECT 1 AS n WHERE :what IS NULL", properties={"what": {"type": "string"}}),
     tool("pid", "SELECT pg_backend_pid() AS pid"),
     tool("insert", "INSERT INTO things (id, name, price, mood) VALUES (:id, :name, :price, :mood) RETURNING id", properties=COLUMNS, read_only=False),
@@ -227,6 +228,7 @@ def test_a_restart_under_load_costs_calls_an_answer_that_says_so_and_nothing_mor
 
 def test_a_wrong_query_or_password_is_told_without_places_and_names(box: Box, server: Asked, postgres: Postgres, authority: Authority) -> None:
     assert 'relation "nothing_here" does not exist' in server.error("wrong")
+    assert "must cast it to text" in server.error("unreadable")
     assert "could not determine data type of parameter :what" in server.error("untyped")
     wrong_password(box, "wrong", entry(postgres, authority), FIND)
 
@@ -312,10 +314,10 @@ def test_odd_names_and_tables_make_tools_that_work(box: Box, postgres: Postgres,
     tools = {each["name"]: each for each in document["tools"]}
     searches = {name: odd.rows(name) for name in tools if name.startswith("search_")}
     assert all(len(rows) == 1 for rows in searches.values()), searches
-    assert len(searches) == 6
-    assert {row["table_name"] for row in odd.rows("list_tables")} >= {"keyless", "parted", "v w", "Table: $1 'quoted' \"twice\" ü"}
+    assert len(searches) == 8
+    assert {row["table_name"] for row in odd.rows("list_tables")} >= {"keyless", "parted", "v w", "m", "Table: $1 'quoted' \"twice\" ü"}
     for table in tools["describe_table"]["input_schema"]["properties"]["table"]["enum"]:
-        assert odd.rows("describe_table", table=table) or table == "m"  # what is materialized is not in the information schema
+        assert odd.rows("describe_table", table=table)
     assert set(tools["get_paging"]["input_schema"]["properties"]) == {"id"}
     assert odd.rows("search_paging", limit_is=True, order_by_is=":x", limit=1) == odd.rows("get_paging", id=1)
     assert odd.rows("get_parted", day="2026-05-05", n=1)
@@ -323,6 +325,33 @@ def test_odd_names_and_tables_make_tools_that_work(box: Box, postgres: Postgres,
     assert odd.result("insert_keyless", a=5)["structuredContent"]["rows"][0]["b"] == 10
     (quoted_table,) = (name for name in tools if name.startswith("count_table"))
     assert odd.rows(quoted_table, group_by="mood") == [{"value": "it's", "count": 1}]
+    assert [row["data_type"] for row in odd.rows("describe_table", table="kinds")][1:5] == ["int4range", "text[]", """"odd "" ; schema"."mood'y"[]""", "bit(3)"]
+    logged = [{"payload": {"n": "0.12345678901234567890123"}, "kind": "c", "at time": "2026-01-01T00:00:00+00:00", "nr": 1, "First Tag": "x"}]
+    assert odd.rows("search_log_lines", at_time_from="2026-01-01", First_Tag_contains="X", order_by="at time") == logged
+    kinds = {"span": "[5,7)", "tags": ["a", None], "moods": [":x"], "bits": "011", "place": "(3,4)", "address": "10.0.0.2", "Nr": 2, "share": 1.1}
+    assert odd.result("insert_kinds", **kinds)["structuredContent"]["changed"] == 1
+    assert odd.result("update_kinds", span="[5,7)", place="(5,6)", confirm=True)["structuredContent"]["changed"] == 1
+    (row,) = odd.rows("get_kinds", span="[5,7)")
+    assert row == {"Nr.": 2, "place": [5.0, 6.0], **{name: value for name, value in kinds.items() if name not in ("Nr", "place")}}
+
+
+def test_the_suggested_user_can_do_what_the_tools_do_and_no_more(box: Box, postgres: Postgres, authority: Authority, tmp_path: Path) -> None:
+    postgres.sql("CREATE SCHEMA own; CREATE TABLE own.notes (nr serial PRIMARY KEY, note text); CREATE TABLE own.secret (id int)")
+    (tmp_path / "trust.pem").write_text(authority.pem)
+    words = ("--known-as", postgres.host, "--schema", "own", "--trust", str(tmp_path / "trust.pem"), "--tables", "notes", "--writes", "notes",
+             "--query", "secret=SELECT * FROM own.secret")  # fmt: skip
+    box.environ["PGPASSWORD"] = PASSWORD
+    found = box.bmm("compile", "database", f"postgresql://admin@127.0.0.1:{postgres.port}/postgres", *words)
+    del box.environ["PGPASSWORD"]
+    grants = [line.partition("grant: ")[2] for line in found.stderr.splitlines() if "grant: " in line]
+    postgres.sql("\n".join(grants).replace("…", "theirs"))
+    document = json.loads(found.stdout)
+    document["databases"][0]["user"] = "bmm_reader"
+    own = Asked(box, "own-db", document, "theirs")
+    assert own.result("insert_notes", note="x")["structuredContent"]["rows"] == [{"nr": 1, "note": "x"}]
+    assert own.rows("search_notes", note_contains="X") == own.rows("get_notes", nr=1)
+    assert [row["column_name"] for row in own.rows("describe_table", table="notes")] == ["nr", "note"]
+    assert "no right" in own.error("secret")
 
 
 def test_of_hundreds_of_tables_the_most_telling_are_chosen(box: Box, postgres: Postgres, authority: Authority, tmp_path: Path) -> None:

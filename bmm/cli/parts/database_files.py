@@ -10,6 +10,7 @@ from typing import Protocol
 import msgspec
 
 from bmm.errors import BadInput
+from bmm.sources.database.sqlite import opened
 
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -54,7 +55,7 @@ def _copied(home: Path, file: str, pointer: str) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         try:
-            source = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+            source = opened(path)
             try:
                 # Looked at first: a copy of a large one would fill the disk.
                 pages, free, size = (source.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_count", "freelist_count", "page_size"))

@@ -216,4 +216,6 @@ def _grants(where: Place, tables: tuple[Table, ...], options: Options) -> list[s
         lines.append(f"GRANT SELECT ON {', '.join(place(table, kind) for table in tables)} TO {reader};")
     if written:
         lines.append(f"GRANT INSERT, UPDATE, DELETE ON {', '.join(place(table, kind) for table in written)} TO {reader};")
+    if sequences := sorted({column.sequence for table in written for column in table.columns if column.sequence}):
+        lines.append(f"GRANT USAGE ON SEQUENCE {', '.join(sequences)} TO {reader};")
     return lines

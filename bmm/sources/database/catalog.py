@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from runner.contract import DatabaseKind
 
-Family = Literal["integer", "long", "number", "decimal", "boolean", "text", "date", "timestamp", "time", "uuid", "json", "bytes", "other"]
+Family = Literal["integer", "long", "number", "decimal", "boolean", "text", "date", "timestamp", "time", "uuid", "json", "bytes", "list", "other"]
 
 # What can be compared with a value and put in order by a reader.
 ORDERED: frozenset[Family] = frozenset({"integer", "long", "number", "decimal", "date", "timestamp", "time"})
@@ -15,7 +15,7 @@ FEW = 50
 
 
 class Column(Struct, frozen=True, kw_only=True):
-    """`declared` is the type in the database's words; `distinct` an estimate of different values, None where nobody knows."""
+    """`declared` is the type in the database's words (PostgreSQL: without its length); `distinct` an estimate of different values, None where nobody knows."""
 
     name: str
     declared: str
@@ -29,6 +29,8 @@ class Column(Struct, frozen=True, kw_only=True):
     distinct: int | None = None
     refers: str = ""
     """The table its foreign key leads to."""
+    sequence: str = ""
+    """What numbers new rows, as SQL names it, where adding one needs a right to it."""
 
 
 class Table(Struct, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import Counter
 from typing import Any
 
 import aiomysql
@@ -16,21 +17,24 @@ from bmm.sources.database.trust import NO_TLS, failure, trust_of
 from runner.contract import Statement
 
 _SECONDS = 15.0
+# Joined here: MariaDB opens every table again for every row of a query that asks one of these about another.
 _TABLES = """
-SELECT t.table_schema, t.table_name, t.table_type LIKE '%VIEW', t.table_comment, t.table_rows,
-       (SELECT count(*) FROM information_schema.key_column_usage r
-        WHERE r.referenced_table_schema = t.table_schema AND r.referenced_table_name = t.table_name)
-FROM information_schema.tables t WHERE t.table_schema IN ({schemas}) ORDER BY t.table_schema, t.table_name
+SELECT table_schema, table_name, table_type LIKE '%VIEW', table_comment, table_rows
+FROM information_schema.tables WHERE table_schema IN ({schemas}) AND table_type <> 'SEQUENCE' ORDER BY table_schema, table_name
 """
 _COLUMNS = """
-SELECT c.table_schema, c.table_name, c.column_name, c.column_type, c.data_type, c.is_nullable = 'YES', coalesce(c.column_default, 'NULL') <> 'NULL',
-       c.extra, c.column_comment, c.column_key = 'PRI',
-       (SELECT max(s.cardinality) FROM information_schema.statistics s
-        WHERE s.table_schema = c.table_schema AND s.table_name = c.table_name AND s.column_name = c.column_name AND s.seq_in_index = 1),
-       (SELECT r.referenced_table_name FROM information_schema.key_column_usage r WHERE r.table_schema = c.table_schema
-        AND r.table_name = c.table_name AND r.column_name = c.column_name AND r.referenced_table_name IS NOT NULL LIMIT 1)
-FROM information_schema.columns c WHERE c.table_schema IN ({schemas}) AND FIND_IN_SET('select', c.privileges)
-ORDER BY c.table_schema, c.table_name, c.ordinal_position
+SELECT table_schema, table_name, column_name, column_type, data_type, is_nullable = 'YES', coalesce(column_default, 'NULL') <> 'NULL',
+       extra, column_comment, column_key = 'PRI'
+FROM information_schema.columns WHERE table_schema IN ({schemas}) AND FIND_IN_SET('select', privileges)
+ORDER BY table_schema, table_name, ordinal_position
+"""
+_DISTINCT = """
+SELECT table_schema, table_name, column_name, max(cardinality) FROM information_schema.statistics
+WHERE table_schema IN ({schemas}) AND seq_in_index = 1 GROUP BY table_schema, table_name, column_name
+"""
+_REFERENCES = """
+SELECT table_schema, table_name, column_name, referenced_table_schema, referenced_table_name
+FROM information_schema.key_column_usage WHERE table_schema IN ({schemas}) AND referenced_table_name IS NOT NULL
 """
 _FAMILIES: dict[str, Family] = {
     "tinyint": "integer", "smallint": "integer", "mediumint": "integer", "int": "integer", "bigint": "long", "year": "integer",
@@ -50,6 +54,11 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]
             raise BadInput(f"The database cannot be asked: {NO_TLS}")
 
 
+class _Cursor(aiomysql.Cursor):  # type: ignore[misc]
+    async def _show_warnings(self, conn: object) -> None:
+        """Of a view that refers to what is gone, for example: it has no columns, and nobody who compiles has to see where that was found."""
+
+
 async def read(place: Place, options: Options, queries: dict[str, Statement]) -> tuple[Catalog, dict[str, Prepared]]:
     """The tables this user may read, and what the database says of the owner's queries.
 
@@ -62,6 +71,7 @@ async def read(place: Place, options: Options, queries: dict[str, Statement]) ->
     connection = _Connection(
         host=place.dialled, port=place.port, user=place.user, password=place.password, db=place.database, charset="utf8mb4",
         ssl=trust_of(place, options) if place.tls else None, connect_timeout=_SECONDS, autocommit=None,
+        init_command="SET NAMES utf8mb4",
     )  # fmt: skip
     try:
         async with asyncio.timeout(_SECONDS):
@@ -72,24 +82,28 @@ async def read(place: Place, options: Options, queries: dict[str, Statement]) ->
         async with asyncio.timeout(2 * _SECONDS):
             await connection.query("START TRANSACTION READ ONLY")
             named = ", ".join(literal(schema, "mysql") for schema in schemas)
-            tables = await _rows(connection, _TABLES.format(schemas=named))
-            columns = await _rows(connection, _COLUMNS.format(schemas=named))
+            tables, columns, distinct, references = [
+                await _rows(connection, query.format(schemas=named)) for query in (_TABLES, _COLUMNS, _DISTINCT, _REFERENCES)
+            ]
             grants = await _rows(connection, "SHOW GRANTS")
             prepared = {name: await _prepared(connection, statement) for name, statement in queries.items()}
     except (pymysql.err.Error, TimeoutError) as error:
         raise BadInput(f"The catalogue of {place.host} cannot be read: {_why(error)}") from error
     finally:
         await _ended(connection)
+    counted = {(row[0], row[1], row[2]): row[3] for row in distinct}
+    refers = {(row[0], row[1], row[2]): row[4] for row in references}
+    referred = Counter((row[3], row[4]) for row in references)
     by_table: dict[tuple[str, str], list[tuple[Column, bool]]] = {}
     for row in columns:
-        by_table.setdefault((row[0], row[1]), []).append((_column(row), bool(row[9])))
+        by_table.setdefault((row[0], row[1]), []).append((_column(row, counted.get(row[:3]), refers.get(row[:3], "")), bool(row[9])))
     found = tuple(
         Table(
             schema=schema, name=name, is_view=bool(is_view), comment="" if is_view else comment or "", rows=None if is_view else rows,
             columns=tuple(column for column, _ in by_table.get((schema, name), ())),
-            key=tuple(column.name for column, in_key in by_table.get((schema, name), ()) if in_key), referred=referred,
+            key=tuple(column.name for column, in_key in by_table.get((schema, name), ()) if in_key), referred=referred[schema, name],
         )
-        for schema, name, is_view, comment, rows, referred in tables
+        for schema, name, is_view, comment, rows in tables
     )  # fmt: skip
     everything = any(" ON *.* " in grant and ("ALL PRIVILEGES" in grant or "FILE" in grant) for (grant,) in grants)
     return Catalog(kind="mysql", tables=found, powerful="it may read and write files and everything else" if everything else ""), prepared
@@ -104,25 +118,25 @@ async def _ended(connection: _Connection) -> None:
 
 
 async def _rows(connection: _Connection, query: str) -> list[tuple[Any, ...]]:
-    cursor = await connection.cursor()
+    cursor = await connection.cursor(_Cursor)
     await cursor.execute(query)
     return list(await cursor.fetchall())
 
 
-def _column(row: tuple[Any, ...]) -> Column:
-    _, _, name, declared, kind, nullable, has_default, extra, comment, _, distinct, refers = row
+def _column(row: tuple[Any, ...], distinct: int | None, refers: str) -> Column:
+    _, _, name, declared, kind, nullable, has_default, extra, comment, _ = row
     choices = _choices(declared) if kind == "enum" else ()
     return Column(
         name=name, declared=declared, family="boolean" if declared == "tinyint(1)" else _FAMILIES.get(kind, "other"),
         nullable=bool(nullable), filled=bool(has_default) or "auto_increment" in extra.lower() or "DEFAULT_GENERATED" in extra,
         computed="GENERATED" in extra.replace("DEFAULT_GENERATED", ""), comment=comment or "", choices=choices,
-        distinct=None if distinct is None else int(distinct), refers=refers or "",
+        distinct=distinct, refers=refers,
     )  # fmt: skip
 
 
 def _choices(declared: str) -> tuple[str, ...]:
-    """`enum('a','b''c')` as its values."""
-    return tuple(each.replace("''", "'") for each in re.findall(r"'((?:[^']|'')*)'", declared))
+    """`enum('a','b''c','d\\\\e')` as its values."""
+    return tuple(each.replace("''", "'").replace("\\\\", "\\") for each in re.findall(r"'((?:[^']|'')*)'", declared))
 
 
 async def _prepared(connection: _Connection, statement: Statement) -> Prepared:

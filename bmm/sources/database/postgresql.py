@@ -27,8 +27,8 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition AND n.nspn
 ORDER BY n.nspname, c.relname
 """
 _COLUMNS = """
-SELECT a.attrelid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS declared,
-       coalesce(b.typname, t.typname) AS kind, coalesce(b.typtype, t.typtype) = 'e' AS is_enum,
+SELECT a.attrelid, a.attname AS name, format_type(a.atttypid, -1) AS declared,
+       coalesce(b.typname, t.typname) AS kind, coalesce(b.typtype, t.typtype) = 'e' AS is_enum, coalesce(b.typcategory, t.typcategory) = 'A' AS is_list,
        NOT a.attnotnull AS nullable, a.atthasdef OR a.attidentity <> '' AS filled,
        a.attgenerated <> '' OR a.attidentity = 'a' AS computed,
        coalesce(col_description(a.attrelid, a.attnum), '') AS comment,
@@ -37,7 +37,11 @@ SELECT a.attrelid, a.attname AS name, format_type(a.atttypid, a.atttypmod) AS de
        (SELECT s.n_distinct FROM pg_stats s
         WHERE s.schemaname = n.nspname AND s.tablename = c.relname AND s.attname = a.attname LIMIT 1) AS distinct,
        coalesce((SELECT r.relname FROM pg_constraint f JOIN pg_class r ON r.oid = f.confrelid
-                 WHERE f.contype = 'f' AND f.conrelid = a.attrelid AND f.conkey = ARRAY[a.attnum] LIMIT 1), '') AS refers
+                 WHERE f.contype = 'f' AND f.conrelid = a.attrelid AND f.conkey = ARRAY[a.attnum] LIMIT 1), '') AS refers,
+       coalesce((SELECT format('%I.%I', m.nspname, s.relname) FROM pg_attrdef d
+                 JOIN pg_depend p ON p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+                 JOIN pg_class s ON s.oid = p.refobjid AND s.relkind = 'S' JOIN pg_namespace m ON m.oid = s.relnamespace
+                 WHERE d.adrelid = a.attrelid AND d.adnum = a.attnum LIMIT 1), '') AS sequence
 FROM pg_attribute a
 JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_type t ON t.oid = a.atttypid LEFT JOIN pg_type b ON t.typtype = 'd' AND b.oid = t.typbasetype
@@ -98,9 +102,10 @@ def _column(row: Any, rows: int) -> Column:
     # pg_stats: a negative number is a share of the rows.
     distinct = row["distinct"]
     return Column(
-        name=row["name"], declared=row["declared"], family="text" if row["is_enum"] else _FAMILIES.get(row["kind"], "other"),
+        name=row["name"], declared=row["declared"],
+        family="text" if row["is_enum"] else "list" if row["is_list"] else _FAMILIES.get(row["kind"], "other"),
         nullable=row["nullable"], filled=row["filled"], computed=row["computed"], comment=row["comment"], choices=tuple(row["choices"]),
-        distinct=None if not distinct else round(distinct if distinct > 0 else -distinct * rows), refers=row["refers"],
+        distinct=None if not distinct else round(distinct if distinct > 0 else -distinct * rows), refers=row["refers"], sequence=row["sequence"],
     )  # fmt: skip
 
 
@@ -110,8 +115,11 @@ async def _prepared(connection: "asyncpg.Connection[asyncpg.Record]", statement:
     except asyncpg.PostgresError as error:
         return Prepared(problem=_why(error))
     kinds = prepared.get_parameters()
-    families = {name: _FAMILIES.get(kind.name, "other") for name, kind in zip(statement.distinct, kinds, strict=True)}
-    return Prepared(families=families)
+    return Prepared(families={name: _family(kind.name) for name, kind in zip(statement.distinct, kinds, strict=True)})
+
+
+def _family(kind: str) -> Family:
+    return "list" if kind.endswith("[]") else _FAMILIES.get(kind, "other")
 
 
 def _why(error: Exception) -> str:
