@@ -58,5 +58,14 @@ def no_session(why: Closed, refusal: str | None = None) -> NoSession:
     return NoSession(code, sentence, refusal=refusal)
 
 
+# By OpenSSL's numbers (x509_vfy.h): what no other authority would change.
+_CERTIFICATE = {
+    9: "The owner must check the clocks",
+    10: "Who runs the database must renew it",
+    62: "The owner must reach it by a name that the certificate bears",
+}
+
+
 def untrusted(error: ssl.SSLCertVerificationError) -> NoSession:
-    return NoSession("sql_tls", f"its certificate is not trusted ({error.verify_message}). The owner must give its authority as `trust`")
+    advice = _CERTIFICATE.get(error.verify_code, "The owner must give its authority as `trust`")
+    return NoSession("sql_tls", f"its certificate is not trusted ({error.verify_message}). {advice}")

@@ -237,7 +237,9 @@ def test_a_certificate_must_be_trusted_and_made_out_for_the_name(box: Box, postg
     untrusted(box, "stranger", entry(postgres, authority), FIND, PASSWORD, trust=Authority().pem)
     untrusted(box, "public-trust", entry(postgres, authority), FIND, PASSWORD, trust="")
     misnamed = Asked(box, "misnamed", spec(entry(postgres, authority) | {"host": "misnamed.test"}, FIND), PASSWORD)
-    assert "ostname mismatch" in misnamed.error("find", name="one")
+    error = misnamed.error("find", name="one")
+    assert "ostname mismatch" in error
+    assert "a name that the certificate bears" in error
 
 
 def test_a_certificate_that_has_expired_is_not_taken(box: Box, server: Asked, postgres: Postgres, authority: Authority, tmp_path: Path) -> None:
@@ -245,7 +247,7 @@ def test_a_certificate_that_has_expired_is_not_taken(box: Box, server: Asked, po
     certificate, key = authority.issue(tmp_path, postgres.host, hours=-1)
     old = {name: postgres.sql(f"SHOW {name}") for name in ("ssl_cert_file", "ssl_key_file")}
     postgres.change(ssl_cert_file=str(certificate), ssl_key_file=str(key))
-    assert "expired" in late.error("find", name="one")
+    assert "expired). Who runs the database must renew it" in late.error("find", name="one")
     postgres.change(**old)
     assert late.rows("find", name="one")
 
@@ -343,6 +345,10 @@ def test_the_suggested_user_can_do_what_the_tools_do_and_no_more(box: Box, postg
     box.environ["PGPASSWORD"] = PASSWORD
     found = box.bmm("compile", "database", f"postgresql://admin@127.0.0.1:{postgres.port}/postgres", *words)
     del box.environ["PGPASSWORD"]
+    refused = box.bmm("compile", "database", f"postgresql://admin@127.0.0.1:{postgres.port}/postgres", *words, check=False)
+    assert "no password was given: set PGPASSWORD" in refused.stderr
+    refused = box.bmm("compile", "database", f"postgresql://admin:x@127.0.0.1:{postgres.port}/postgres", *words, "--known-as", "misnamed.test", check=False)
+    assert "with --known-as" in refused.stderr
     grants = [line.partition("grant: ")[2] for line in found.stderr.splitlines() if "grant: " in line]
     postgres.sql("\n".join(grants).replace("…", "theirs"))
     document = json.loads(found.stdout)

@@ -52,12 +52,14 @@ def compile_database(url: str, *, options: Options | None = None) -> Compiled:
     except BadInput as error:
         # A database's words; it was told the password, and may repeat it.
         said = error.user_message.replace(where.password, "…") if len(where.password) > 2 else error.user_message
-        raise BadInput(one_line(said)[:2000]) from None
+        missing = not where.password and any(words in said for words in ("authentication failed", "using password: NO"))
+        without = "; no password was given: set PGPASSWORD or MYSQL_PWD (in the API: `password`)" if missing else ""
+        raise BadInput(f"{one_line(said)[:2000]}{without}") from None
     remarks = Remarks()
     tables = _chosen(catalog, options, remarks)
     tools = [*_tools(tables, catalog.kind, options, remarks), *_own(options, statements, prepared, remarks)]
     if not tools:
-        raise BadInput("There is nothing to make tools of: no table that was asked for can be read. --schema and --tables choose others")
+        raise BadInput("There is nothing to make tools of: no table that was asked for is there, or this user may not read it; see --schema and --tables")
     for number, tool in enumerate(tools):
         if any(other.name == tool.name for other in tools[:number]):
             raise BadInput(f"--query {tool.name}: there is a tool of this name already; choose another")

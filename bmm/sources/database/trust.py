@@ -9,6 +9,14 @@ from bmm.sources.database.options import Options, Place
 
 NO_TLS = "it does not speak TLS; --tls off, or ?sslmode=disable in its URL, asks it without, if you trust the network between"
 
+# By OpenSSL's numbers (x509_vfy.h): what no other authority would change.
+_CERTIFICATE = {
+    9: "the clock of this machine, or of its authority, is wrong",
+    10: "who runs the database must renew it",
+    62: "ask by a name that it bears, or say that name with --known-as",
+    64: "say a name that it bears with --known-as",
+}
+
 
 class _Named(ssl.SSLContext):
     """Verifies for the name the spec says, where another one is dialled."""
@@ -43,7 +51,8 @@ def trust_of(place: Place, options: Options) -> ssl.SSLContext:
 def failure(error: BaseException) -> str | None:
     """Why nobody could be reached or believed, in words; None where the database itself said why."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); give its authority's certificates with --trust FILE (in the API: `trust`)"
+        advice = _CERTIFICATE.get(error.verify_code, "give its authority's certificates with --trust FILE (in the API: `trust`)")
+        return f"its certificate is not trusted ({error.verify_message}); {advice}"
     if isinstance(error, socket.gaierror):
         return f"its name cannot be resolved ({error.strerror}); see whether it is spelled right"
     if isinstance(error, TimeoutError):

@@ -69,6 +69,12 @@ def test_what_is_no_file_is_no_sqlite_database(tmp_path: Path) -> None:
             compile_database(str(tmp_path / name))
 
 
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_name_that_nobody_knows_is_told_as_such(kind: str) -> None:
+    with pytest.raises(BadInput, match="no such name"):
+        compile_database(f"{kind}://reader:x@nowhere.invalid/shop")
+
+
 def test_a_query_called_as_another_tool_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "shop.db"
     with sqlite3.connect(file) as connection:
