@@ -18,6 +18,7 @@ from runner.tools.relay import Relay, named_trust
 # What the database is given beyond its own limit to say itself that the time is over.
 _GRACE = 1.0
 _LESS = "Ask for less: a narrower filter or fewer rows."
+_NOTHING = "It was not asked, so nothing has changed. Try again later."
 _UNKNOWN = "Whether it made the change is unknown: check before you repeat it."
 
 
@@ -42,10 +43,14 @@ class Databases:
         Raises:
             Refused: for whatever reason there is none.
         """
+        begun = asyncio.Event()
         try:
             async with asyncio.timeout(query.seconds + _GRACE):
-                return await self[name].run(query)
+                return await self[name].run(query, begun.set)
         except TimeoutError:
+            if not begun.is_set():
+                none = f"No connection to the database was free, or could be opened, within {query.seconds:g} seconds."
+                raise Refused("sql_unavailable", f"{none} {_NOTHING}") from None
             advice = _LESS if query.read_only else _UNKNOWN
             raise Refused("sql_timeout", f"The database did not answer within {query.seconds:g} seconds. {advice}") from None
         except SqlFailed as error:

@@ -21,8 +21,10 @@ class Pool:
         self._idle: deque[tuple[float, Session]] = deque()
         self._sweep: asyncio.TimerHandle | None = None
 
-    async def run(self, query: Query) -> Rows:
+    async def run(self, query: Query, begins: Callable[[], None] = lambda: None) -> Rows:
         """The answer of the database. A query that only reads is asked again when a kept session turns out to be gone.
+
+        `begins` is called once there is a session: before that the database has seen nothing of the query.
 
         Raises:
             NoSession: none could be opened.
@@ -32,6 +34,7 @@ class Pool:
         async with self._places:
             kept = self._kept()
             if kept is not None:
+                begins()
                 try:
                     return await self._on(kept, query)
                 except Lost as error:
@@ -39,7 +42,9 @@ class Pool:
                         raise
                     # The others are as old: a restart of the database has ended them all.
                     self.close()
-            return await self._on(await self._connect(), query)
+            session = await self._connect()
+            begins()
+            return await self._on(session, query)
 
     def close(self) -> None:
         """End the sessions that nothing runs on."""

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import pytest
 
-from runner.contract import Database, ServerSpec, SqlTool
+from runner.contract import Database, DatabaseKind, ServerSpec, SqlTool
 from runner.sql import moments
 from runner.sql.databases import Databases
 from runner.sql.errors import refused
@@ -276,5 +276,32 @@ def test_a_database_is_asked_in_its_own_thread_and_says_what_is_wrong(tmp_path: 
         assert await refused("main", endless, seconds=0.5) == "sql_timeout"
         assert await refused("gone", "SELECT 1") == "sql_unavailable"
         databases["main"].close()
+
+    asyncio.run(use())
+
+
+@pytest.mark.parametrize("kind", ["postgresql", "mysql"])
+def test_a_database_that_is_silent_has_changed_nothing(tmp_path: Path, kind: DatabaseKind) -> None:
+    class Silent:
+        def way(self, name: str, port: int) -> str:
+            return str(tmp_path / "way")
+
+    async def use() -> None:
+        ended = asyncio.Event()
+
+        async def serve(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await ended.wait()
+            writer.close()
+
+        known = Database(name="main", kind=kind, host="db.test", database="x", user="u", tls="off")
+        databases = Databases(ServerSpec(name="x", databases=(known,)), ways=Silent(), secrets={}, files=tmp_path)
+        statement = parse_query("DELETE FROM t", kind, read_only=False)
+        asked = Query(statement=statement, values={}, read_only=False, seconds=0.2, max_rows=3, max_bytes=1000)
+        async with await asyncio.start_unix_server(serve, tmp_path / "way"):
+            with pytest.raises(Refused, match="nothing has changed") as error:
+                await databases.ask("main", asked)
+            assert error.value.code == "sql_unavailable"
+            ended.set()
+            await asyncio.sleep(0)
 
     asyncio.run(use())
