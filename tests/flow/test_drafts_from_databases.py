@@ -202,9 +202,8 @@ def greeted(client: socket.socket) -> None:
 def rows_without_end(client: socket.socket) -> None:
     """One whose first table never ends."""
     greeted(client)
-    client.recv(65536)
-    client.sendall(b"\x07\0\0\x01\0\0\0\2\0\0\0")
-    client.recv(65536)
+    while b"SELECT" not in client.recv(65536):
+        client.sendall(b"\x07\0\0\x01\0\0\0\2\0\0\0")
     column = b"\x03def\0\0\0\x01a\0\x0c" + struct.pack("<HIBHB", 45, 200, 253, 0, 0) + b"\0\0"
     client.sendall(b"\x01\0\0\x01\x01" + struct.pack("<I", len(column))[:3] + b"\x02" + column + b"\x05\0\0\x03\xfe\0\0\2\0")
     number = 4
