@@ -59,6 +59,11 @@ class _Connection(aiomysql.Connection):  # type: ignore[misc]
         await super()._request_authentication()
 
 
+class _Cursor(aiomysql.SSCursor):  # type: ignore[misc]
+    async def _show_warnings(self, conn: object) -> None:
+        """Would be asked for in one more round trip, and written to a log with the values of rows in it."""
+
+
 async def connected(database: Database, password: str, *, relay: Relay, trust: ssl.SSLContext | None) -> "MysqlSession":
     """A session through an open relay, which the session owns from here on.
 
@@ -153,7 +158,7 @@ class MysqlSession:
             await self._connection.query(settings)
             self._settings = settings
         await self._connection.query(f"START TRANSACTION READ {'ONLY' if query.read_only else 'WRITE'}")
-        cursor = await self._connection.cursor(aiomysql.SSCursor)
+        cursor = await self._connection.cursor(_Cursor)
         await cursor.execute(query.statement.with_each(lambda name: literal(query.values.get(name))))
         columns = cursor.description or ()
         gathering = Gathering(query, (column[0] for column in columns))

@@ -59,6 +59,7 @@ TOOLS = (
     tool("forever", "SELECT date '9999-12-31' AS day, timestamp '9999-12-31 23:59:59.999999' AS moment, timediff('00:00:00', '30:00:00') AS span"),
     tool("pid", "SELECT connection_id() AS pid"),
     tool("insert", "INSERT INTO things (id, name) VALUES (:id, :name)", properties={"id": {"type": "integer"}, **NAME}, read_only=False),
+    tool("insert_once", "INSERT IGNORE INTO things (id, name) VALUES (1, :name)", properties=NAME, read_only=False),
     tool("nap_and_insert", "INSERT INTO things (id, name) SELECT 7 + sleep(30), 'seven'", read_only=False, timeout=1),
 )
 
@@ -133,6 +134,13 @@ def test_a_tool_that_may_write_does_and_says_how_much(server: Asked, maria: Mari
     assert "must be unique" in server.error("insert", id=4, name="three")
     assert "must be given" in server.error("insert", id=4)
     maria.sql("DELETE FROM shop.things WHERE id = 3")
+
+
+def test_what_a_database_warns_of_is_in_no_log(box: Box, server: Asked) -> None:
+    assert server.result("insert_once", name="one")["structuredContent"]["changed"] == 0
+    logs = list((box.data / "control").rglob("stderr.log"))
+    assert logs
+    assert not [path for path in logs if b"Duplicate" in path.read_bytes()]
 
 
 def test_many_rows_are_cut_at_the_limits_and_the_answer_says_so(server: Asked) -> None:
