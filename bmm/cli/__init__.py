@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import importlib
+import io
 import json
 import os
 import sys
@@ -26,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_standard_streams()
     try:
         parser = _parser(words)
-        args = parser.parse_args(words)
+        args, rest = parser.parse_known_args(words)
+        if rest:
+            raise BadInput(f"unrecognized arguments: {' '.join(rest)}; `{' '.join(('bmm', args.command or '')).strip()} --help` shows how")
         if args.command is None:
             parser.print_help()
             return 2
@@ -42,9 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         _end_output()  # the reader of our output (`| head`) has seen enough
         return 0
     except OSError as error:
-        about = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        about = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
         _complain(BmmError(f"That did not work: {about}"), as_json="--json" in words)
-        _end_output()
         return 1
     except MemoryError:
         _complain(BmmError("There is not enough memory for that"), as_json="--json" in words)
@@ -52,12 +54,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_standard_streams() -> None:
-    """What the caller closed is /dev/null: nothing to read, and no file or socket gets the number of a standard stream."""
+    """What the caller closed is /dev/null: nothing to read, and no file or socket gets the number of a standard stream. What is written is UTF-8."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             file = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
             os.set_inheritable(file, True)
             setattr(sys, name, os.fdopen(file, mode))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # JSON is UTF-8 whatever the locale says, and a locale without a character that we print must not end a command half-way.
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _end_output() -> None:
@@ -71,7 +77,22 @@ def _end_output() -> None:
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        # argparse names Python's types.
+        message = message.replace("invalid int value: ", "not a whole number: ").replace("invalid float value: ", "not a number: ")
         raise BadInput(f"{message.rstrip('.')}; `{self.prog} --help` shows how")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        sys.stdout.flush()  # the help, where nobody reading it or a full disk can still be told
+        super().exit(status, message)
+
+    def _check_value(self, action: argparse.Action, value: str) -> None:
+        if isinstance(action, argparse._SubParsersAction) and value not in action.choices:
+            import difflib
+
+            near = difflib.get_close_matches(value, action.choices, n=2)
+            hint = f"near it: {', '.join(near)}; " if near else ""
+            raise BadInput(f"there is no command '{self.prog} {value}'; {hint}`{self.prog} --help` lists them all")
+        super()._check_value(action, value)
 
     def _match_arguments_partial(self, actions: Sequence[argparse.Action], arg_strings_pattern: str) -> list[int]:
         """Words that may be missing wait until the last option is read (O in the pattern); argparse would count them as missing before it."""
@@ -108,6 +129,7 @@ def _module(name: str) -> ModuleType:
 
 
 def _complain(error: BmmError, *, as_json: bool) -> None:
+    _end_output()  # in one terminal or file the reason follows what was said before it
     if as_json:
         print(json.dumps({"error": {"code": error.code, "message": error.user_message, "pointer": error.pointer}}), file=sys.stderr)
     else:

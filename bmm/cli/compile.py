@@ -20,7 +20,7 @@ EXAMPLE = """bmm compile openapi https://shop.example/openapi.yaml --server http
 def arguments(parser: argparse.ArgumentParser) -> None:
     from bmm.cli.parts import sources
 
-    parser.add_argument("source", choices=sources.KINDS, help="what kind of description it is")
+    parser.add_argument("source", metavar="KIND", choices=sources.KINDS, help=f"what kind of description it is: {', '.join(sources.KINDS)}")
     what = "where it is, or several; - reads standard input; also a curl command in quotes, or a template's name (none: lists them)"
     parser.add_argument("documents", metavar="FILE|URL|-", nargs="*", help=what)
     sources.options(parser)

@@ -46,7 +46,36 @@ def test_what_was_asked_wrongly_is_exit_2_and_json(words: list[str], capsys: pyt
 def test_what_was_asked_wrongly_is_one_line_that_says_where_help_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["diff", "shop", "x", "\x1b[31m2"]) == 2
     told = capsys.readouterr().err
-    assert told == "error: argument OLDER: invalid int value: 'x'; `bmm diff --help` shows how\n"
+    assert told == "error: argument OLDER: not a whole number: 'x'; `bmm diff --help` shows how\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["depoly", "x"], "there is no command 'bmm depoly'; near it: deploy; `bmm --help` lists them all"),
+        (["secret", "list", "shop"], "there is no command 'bmm secret list'; near it: ls; `bmm secret --help` lists them all"),
+        (["ps", "shop", "--fast"], "unrecognized arguments: shop --fast; `bmm ps --help` shows how"),
+        (["--version"], "unrecognized arguments: --version; `bmm --help` shows how"),
+        (["compile", "yaml", "x"], "argument KIND: invalid choice: 'yaml' (choose from 'openapi', 'database', 'curl', 'har', 'template')"),
+    ],
+)
+def test_what_is_unknown_is_said_with_the_help_that_fits(words: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_output_is_utf_8_whatever_the_locale_says(tmp_path: Path) -> None:
+    (tmp_path / "x.py").write_text("eval('1')")
+    environ = os.environ | {"PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run((sys.executable, "-m", "bmm", "check", f"{tmp_path}/x.py"), env=environ, capture_output=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (1, b"")
+    assert done.stdout.decode().startswith("✗ block")
+
+
+def test_a_reason_stands_below_what_was_said_before_it(tmp_path: Path) -> None:
+    script = "import sys; from bmm.cli import main; print('the plan'); sys.exit(main(['ps']))"
+    done = subprocess.run((sys.executable, "-c", script), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=60, check=False)
+    assert done.stdout.startswith(b"the plan\nerror: ")
 
 
 @pytest.mark.parametrize("words", ["compile openapi -", "compile curl -", "compile har -", "check -", "deploy - --slug x", "new -", "call --spec - x"])
@@ -56,7 +85,9 @@ def test_standard_streams_that_are_closed_are_empty(words: str) -> None:
     assert b"error: " in done.stderr
     assert b"Traceback" not in done.stderr
     full = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >/dev/full"), capture_output=True, timeout=60, check=False)
-    assert (full.returncode, full.stderr) == (1, b"error: That did not work: [Errno 28] No space left on device\n")
+    assert (full.returncode, full.stderr) == (1, b"error: That did not work: No space left on device\n")
+    full = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm ps --help >/dev/full"), capture_output=True, timeout=60, check=False)
+    assert (full.returncode, full.stderr) == (1, b"error: That did not work: No space left on device\n")
     closed = subprocess.run(("sh", "-c", f"exec {sys.executable} -m bmm config >&- 2>&-"), timeout=60, check=False)
     assert closed.returncode == 0
 
