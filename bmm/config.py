@@ -144,13 +144,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Config:
     """
     path = config_path(environ)
     values: dict[str, Any] = _defaults(environ, installed=path == Path("/etc/bmm/bmm.toml"))
-    if path.exists():
-        try:
-            values |= tomllib.loads(path.read_text())
-        except OSError as error:
-            raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{path} is not a TOML file: {error}") from error
+    try:
+        values |= tomllib.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} is not a TOML file: {error}") from error
     values |= _from_environment(environ)
     # That key belongs to that service; no other one may see it.
     if not values.get("model_key") and values.get("model_base_url", MODEL_SERVICE) == MODEL_SERVICE:

@@ -66,6 +66,11 @@ def main(argv: list[str]) -> int:
     args = _arguments().parse_args(argv)
     try:
         return _call(args)
+    except MissingSecret as error:
+        several = len(error.keys) > 1
+        variables = f"environment variable{'s' if several else ''} of {'these names' if several else 'this name'}"
+        print(f"{args.tool} needs {' and '.join(error.keys)}; set the {variables}, or look at the request with --dry-run.", file=sys.stderr)  # noqa: T201
+        return 2
     except (Problem, RequestError) as error:
         print(error, file=sys.stderr)  # noqa: T201  a command line
         return 2

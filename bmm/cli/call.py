@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from bmm.config import Config
-from bmm.errors import BadInput
+from bmm.errors import BadInput, BmmError
 
 HELP = "call one tool of a spec, or show the HTTP request it would send"
 EXAMPLE = """SHOP_API_KEY=... bmm call --spec spec.json getProduct '{"productId": "p1"}' --dry-run
@@ -35,14 +35,18 @@ def run(args: argparse.Namespace, config: Config) -> int:
     done = subprocess.run(words, env=environment(), input=document, stderr=subprocess.PIPE, check=False)
     said = done.stderr.decode(errors="replace")
     if done.returncode == 2:
-        raise BadInput(said.strip() or "The tool could not be called.")
+        raise BadInput(said.strip().rstrip(".") or "The tool could not be called")
+    if args.json and done.returncode:
+        failure = BmmError(said.strip().removeprefix("error: ") or "The tool could not be called")
+        failure.permanent = False
+        raise failure
     sys.stderr.write(said)
     return done.returncode
 
 
 def _document(name: str) -> bytes | None:
     """The spec with the files it names; None where the runner can read it by itself, or can say why not."""
-    from bmm.cli.parts.spec_files import with_files
+    from bmm.cli.parts.spec_files import refuse_sources, with_files
 
     if name == "-":
         return None
@@ -50,5 +54,6 @@ def _document(name: str) -> bytes | None:
         written = Path(name).read_bytes()
     except OSError:
         return None
+    refuse_sources(written.removeprefix(codecs.BOM_UTF8), name)
     document = with_files(written.removeprefix(codecs.BOM_UTF8), name)
     return None if document == written else document

@@ -3,14 +3,16 @@
 import argparse
 
 from bmm.config import Config
+from bmm.errors import BadInput
 
 HELP = "show a server's latest tool calls"
 EXAMPLE = "bmm calls shop --limit 20"
+_MOST = 1000
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("slug", metavar="SLUG")
-    parser.add_argument("--limit", type=int, default=50, help="how many, newest first (default 50, at most 1000)")
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help=f"how many, newest first (default 50, at most {_MOST})")
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
@@ -18,6 +20,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.cli.parts.output import as_json, table
     from bmm.core.call import Call
 
+    if not 1 <= args.limit <= _MOST:
+        raise BadInput(f"--limit is from 1 to {_MOST}, not {args.limit}")
     calls = Client(config).get(f"{server_target(args.slug, 'calls')}?limit={args.limit}", list[Call])
     if args.json:
         as_json(calls)

@@ -1,6 +1,7 @@
 """`bmm deploy`: a spec becomes a live version of a server."""
 
 import argparse
+import sys
 from typing import get_args
 
 import msgspec
@@ -20,7 +21,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, config: Config) -> int:
-    from bmm.cli.parts.building import follow
+    from bmm.cli.parts.building import follow, goes_on
     from bmm.cli.parts.client import Client, server_target
     from bmm.cli.parts.database_files import with_databases
     from bmm.cli.parts.spec_files import read_spec_document, spec_file
@@ -32,7 +33,11 @@ def run(args: argparse.Namespace, config: Config) -> int:
     client = Client(config)
     document = with_databases(document, spec_file(args.spec), client)
     accepted = client.post(server_target(args.slug, "builds"), document, Accepted)
-    return follow(client, args.slug, accepted.build_id, json=args.json)
+    try:
+        return follow(client, args.slug, accepted.build_id, json=args.json)
+    except KeyboardInterrupt:
+        print(f"\n{goes_on(args.slug)}", file=sys.stderr)
+        raise
 
 
 def _with_tool_list(document: bytes, choice: str) -> bytes:

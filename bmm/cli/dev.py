@@ -39,17 +39,25 @@ def run(args: argparse.Namespace, config: Config) -> int:
         options += ["--call", args.call] if args.call is not None else []
         if args.call is None:
             print("This runs outside of a container: code can read your files, and requests leave from this machine.", file=sys.stderr)
-        running = subprocess.Popen(command("dev", options, config), env=environment())
+        # One call for a program: what went wrong becomes JSON.
+        kept = subprocess.PIPE if args.json and args.call is not None else None
+        running = subprocess.Popen(command("dev", options, config), env=environment(), stderr=kept)
         ended = threading.Event()
         watching = threading.Thread(target=source.watch, args=(ended,), daemon=True)
         watching.start()
         try:
-            return running.wait()
+            said = (running.communicate()[1] or b"").decode(errors="replace")
         except KeyboardInterrupt:
             return running.wait()
         finally:
             ended.set()
             watching.join()
+        if kept is not None and running.returncode:
+            failure = BmmError(said.strip().removeprefix("error: ") or "The call failed")
+            failure.permanent = running.returncode == 2
+            raise failure
+        sys.stderr.write(said)
+        return running.returncode
 
 
 class _Source:

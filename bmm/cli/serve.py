@@ -35,7 +35,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     from bmm.oauth.signin import first_link
 
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    for noisy in ("huey", "httpx2", "asyncio"):
+    for noisy in ("huey", "httpx2", "asyncio", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     os.umask(0o077)
     for name in MODEL_KEYS:

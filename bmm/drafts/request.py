@@ -65,7 +65,7 @@ def request_draft(store: Store, config: Config, vault: Vault, *, organisation_id
     elif not prompt:
         raise NoDraft("Say what the server should do, or name a source: --openapi, --database, --curl, --har or --template")
     elif not may_ask:
-        raise _no_key(prompt, iterate=wish.iterate)
+        raise _no_key(prompt, iterate=wish.iterate, wanted=wish.model)
     ready = base is not None and kind is None
     # A document may show a key just where it cannot be used.
     said = [each if not scan_text(each) else "A part of a source was skipped; `bmm compile` says which." for each in wish.unused]
@@ -121,7 +121,7 @@ def ask_for_repair(store: Store, draft: Draft, config: Config) -> None:
     if not draft.ask_model:
         raise Conflict(f"The draft {draft.id} was made to ask no model; edit the spec, and build it again")
     if not has_model(config):
-        raise _no_key(draft.prompt, iterate=True)
+        raise _no_key(draft.prompt, iterate=True, wanted=True)
     rounds = store.all(drafts.rounds(draft.id))
     if repairs_left(rounds) <= 0:
         raise Conflict("The model was asked twice to correct this; edit the spec, or say it in other words with `bmm new`")
@@ -139,7 +139,7 @@ def find_draft(store: Store, organisation_id: str, draft_id: str) -> Draft:
     """
     draft = store.one(drafts.by_id(draft_id))
     if draft is None or draft.organisation_id != organisation_id:
-        raise NotFound(f"There is no draft {draft_id}")
+        raise NotFound(f"There is no draft {draft_id}; `bmm new` names each in its first line")
     return draft
 
 
@@ -199,8 +199,9 @@ def _go_on(draft: Draft, rounds: list[Round], planned: Round | None, message: st
     return statements
 
 
-def _no_key(prompt: str, *, iterate: bool) -> ModelKeyMissing:
-    need = "A free text needs a model: set model_key in the settings (or BMM_MODEL_KEY, or ANTHROPIC_API_KEY) and start `bmm serve` again."
+def _no_key(prompt: str, *, iterate: bool, wanted: bool) -> ModelKeyMissing:
+    key = "set model_key in the settings (or BMM_MODEL_KEY, or ANTHROPIC_API_KEY) and start `bmm serve` again"
+    need = f"A free text needs a model: {key if wanted else 'leave out --without-model'}."
     if iterate:
         return ModelKeyMissing(f"{need} Without one: change the spec yourself and `bmm deploy` it")
     fitting = "".join(f"\n  bmm new {each.command}    {each.reason}" for each in suggestions(prompt))

@@ -133,11 +133,11 @@ def _runtime(wanted: str, cgroup_version: int, installed: Callable[[str], bool])
 
 def _limits(host: _Host, cgroup_version: int) -> tuple[bool, str]:
     if cgroup_version == 1:
-        return False, "CPU and memory limits are not enforced: rootless podman cannot on cgroup v1"
+        return False, "rootless podman cannot limit CPU and memory on cgroup v1"
     if host.cgroup_manager != "systemd":
-        return False, "limits are not enforced: no systemd session (`apt-get install dbus-user-session`, `loginctl enable-linger USER`)"
+        return False, "there is no systemd session (`apt-get install dbus-user-session`, `loginctl enable-linger USER`)"
     if lacking := sorted(LIMIT_CONTROLLERS - set(host.cgroup_controllers or ())):
-        return False, f"limits are not enforced: systemd does not delegate {', '.join(lacking)} (Delegate= of user@.service)"
+        return False, f"systemd does not delegate {', '.join(lacking)} (Delegate= of user@.service)"
     return True, "CPU, memory and process limits are enforced"
 
 

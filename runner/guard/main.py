@@ -155,7 +155,7 @@ async def _serve(
     await server.listen(socket.socket(fileno=PRIVATE), guard.private)
     os.write(READY, b"ready\n")
     os.close(READY)
-    events.log("info", f"version {manifest.version} answers with {len(tools)} tools", at=time.time())
+    events.log("info", f"version {manifest.version} answers with {len(tools)} tool{'' if len(tools) == 1 else 's'}", at=time.time())
     warming = asyncio.ensure_future(_warm(upstreams, events))
     flushing = asyncio.ensure_future(_flush(events))
     await asked.wait()

@@ -25,7 +25,7 @@ from bmm.config import Config
 from bmm.core.draft import Draft, Round
 from bmm.drafts.drafting import Drafting
 from bmm.drafts.request import refuse_credentials
-from bmm.http import builds, drafts, errors
+from bmm.http import api, builds, drafts, errors
 from bmm.jobs.queue import Queue
 from bmm.llm.client import Model
 from bmm.oauth.signin import ensure_organisation
@@ -198,6 +198,6 @@ def _app(held: Drafted) -> Litestar:
             await held.store._async_reader.close()
 
     return Litestar(
-        [*drafts.ROUTES, *builds.ROUTES], dependencies={name: given(part) for name, part in parts.items()}, on_shutdown=[close],
+        [*drafts.ROUTES, *builds.ROUTES, api.deploy], dependencies={name: given(part) for name, part in parts.items()}, on_shutdown=[close],
         exception_handlers=errors.HANDLERS, openapi_config=None, logging_config=None,
     )  # fmt: skip

@@ -2,6 +2,9 @@
 
 import io
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -55,7 +58,9 @@ def test_a_failed_trial_goes_back_twice_and_then_it_is_said_that_it_was_enough(b
 def test_a_failed_trial_of_a_source_ends_the_command_with_the_reason(box: Drafted, bmm: Bmm) -> None:
     box.trial_error = "The tool did not answer"
     said = bmm("new", "--curl", "curl https://api.example.com/users", "--slug", "users", "--yes", "--json")
-    assert json.loads(said.err.splitlines()[-1])["error"]["code"] == "trial_failed"
+    error = json.loads(said.err.splitlines()[-1])["error"]
+    assert error["code"] == "trial_failed"
+    assert f"`bmm new --again {box.values('SELECT id FROM drafts')[0]}` takes the draft up again" in error["message"]
     assert box.model.requests == []
 
 
@@ -161,6 +166,32 @@ def test_a_correction_that_nobody_looks_at_sends_no_value_elsewhere(box: Drafted
     assert said.code == 2
     assert ("The model's correction may send EXAMPLE_API_KEY to another place" in said.err) == moved
     assert len(box.values("SELECT id FROM builds WHERE draft_id IS NOT NULL")) == (1 if moved else 3)
+
+
+def test_a_name_that_cannot_be_is_refused_when_it_is_typed(box: Drafted, bmm: Bmm, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", Typed("n\nNot a slug\nn\nmine\nq\n"))
+    said = bmm("new", "--curl", "curl https://api.example.com/users", "--slug", "users", "--without-model")
+    assert "'Not a slug' cannot be a slug" in said.out
+    assert [said.out.count(f"[b]uild {name} ") for name in ("users", "Not a slug", "mine")] == [2, 0, 1]
+
+
+def test_who_leaves_a_deploy_is_told_that_it_goes_on(bmm: Bmm, tmp_path: Path) -> None:
+    (tmp_path / "spec.json").write_text(json.dumps(SPEC))
+    words = (sys.executable, "-m", "bmm", "deploy", str(tmp_path), "--slug", "users")
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert b"queued" in running.stdout.readline()
+        running.send_signal(signal.SIGINT)
+        _, told = running.communicate(timeout=60)
+    assert (running.returncode, told) == (130, b"\nThe build goes on without you; `bmm ps` shows what became of users.\n")
+
+
+def test_who_asks_for_no_model_is_not_told_to_set_a_key(bmm: Bmm) -> None:
+    said = bmm("new", "The weather", "--without-model")
+    assert said.code == 2
+    assert "leave out --without-model" in said.err
+    assert "model_key" not in said.err
+    assert "bmm new --template weather" in said.err
 
 
 def test_orders_in_somebody_elses_document_reach_the_model_as_data_and_no_person_as_a_new_host(

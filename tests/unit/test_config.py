@@ -74,6 +74,13 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes) -> None:
         load(HOME | {"BMM_CONFIG": str(file)})
 
 
+def test_a_file_in_a_closed_folder_is_named(tmp_path: Path) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0)
+    with pytest.raises(BadInput, match=r"bmm\.toml cannot be read: Permission denied"):
+        load(HOME | {"BMM_CONFIG": str(closed / "bmm.toml")})
+
+
 def test_a_folder_in_place_of_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="cannot be read"):
         load(HOME | {"BMM_CONFIG": str(tmp_path)})

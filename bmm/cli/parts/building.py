@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from bmm.core.trial import Trial
 
 
+def goes_on(slug: str) -> str:
+    """For who leaves while it is built."""
+    return f"The build goes on without you; `bmm ps` shows what became of {slug}."
+
+
 def follow(client: "Client", slug: str, build_id: str, *, json: bool) -> int:
     """Tell the story of a build, then where the server is and how it is installed.
 

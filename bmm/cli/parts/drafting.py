@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from bmm.cli.parts.building import follow
+from bmm.cli.parts.building import follow, goes_on
 from bmm.cli.parts.client import Client, server_target
 from bmm.cli.parts.database_files import with_databases
 from bmm.cli.parts.editing import edited
@@ -93,6 +93,7 @@ def finish(
                 return session.build()
             except BmmError as error:
                 if not session.goes_on_after(error):
+                    error.user_message = f"{error.user_message.rstrip('.')}. `bmm new --again {draft_id}` takes the draft up again"
                     raise
     except (KeyboardInterrupt, EOFError):
         print(f"\n{session.where_it_stands}", file=sys.stderr)
@@ -141,7 +142,7 @@ class _Session:
                 print(self.where_it_stands)
                 return False
             if answer == "n" and self._is_new:
-                self._slug = input("Name in the address: ").strip() or self._slug
+                self._rename(input("Name in the address: ").strip() or self._slug)
             elif answer == "c" and code:
                 print("", *plan_lines(outline(self._spec)), sep="\n")
             elif answer in ("e", "r") or (answer == "k" and self._curated):
@@ -180,7 +181,7 @@ class _Session:
     def where_it_stands(self) -> str:
         """For who leaves."""
         if self._built:
-            return f"The build goes on without you; `bmm ps` shows what became of {self._slug}."
+            return goes_on(self._slug)
         return f"Nothing is built. `bmm new --again {self._shown.draft.id}` takes it up again."
 
     @property
@@ -226,6 +227,14 @@ class _Session:
             print(f"\n{cost_line(self._shown.rounds)}")
         if self._spec == self._suggested and self._shown.findings:
             print("\n" + "\n".join(finding_lines(self._shown.findings)))
+
+    def _rename(self, slug: str) -> None:
+        try:
+            refuse_taken(self._client, slug)
+        except BmmError as error:
+            print(f"✗ {tame(error.user_message)}")
+        else:
+            self._slug = slug
 
     def _change(self, how: str) -> None:
         if how == "e":

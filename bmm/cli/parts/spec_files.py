@@ -49,10 +49,15 @@ def read_spec_document(name: str) -> bytes:
     """
     name = spec_file(name)
     document = read_document(name)
+    refuse_sources(document, name)
+    return with_files(document, name)
+
+
+def refuse_sources(document: bytes, name: str) -> None:
+    """Raises: BadInput: this is no spec, but a spec can be made of it; says how."""
     for pattern, kind in _TO_COMPILE:
         if pattern.match(document):
             raise BadInput(f"{name} is no spec yet; make one of it first: bmm compile {kind} {name} > spec.json")
-    return with_files(document, name)
 
 
 def read_document(name: str) -> bytes:

@@ -56,7 +56,7 @@ def load(folder: Path) -> list[Case]:
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise BadInput(f"{file.name}: {error}") from error
     if not cases:
-        raise BadInput(f"{folder} has no JSON files with prompts")
+        raise BadInput(f"{folder} has no JSON files with prompts" if folder.is_dir() else f"There is no folder {folder}")
     names = [each.name for each in cases]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise BadInput(f"Two prompts are called {twice}")

@@ -328,3 +328,17 @@ def test_a_folder_named_runner_in_the_way_is_not_run(tmp_path: Path, spec: str) 
     command = [sys.executable, "-P", "-c", script, "call", "--spec", spec, "getStatus", "--dry-run"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
     assert (done.returncode, b"hijacked" in done.stderr) == (0, False)
+
+
+def test_a_call_without_its_secret_names_the_variable_to_set(spec: str, shop: int) -> None:
+    done = bmm("call", "--spec", spec, "listOrders")
+    assert (done.returncode, done.stderr) == (
+        2, "error: listOrders needs SHOP_API_KEY; set the environment variable of this name, or look at the request with --dry-run\n"
+    )  # fmt: skip
+
+
+def test_what_the_api_refuses_is_json_for_a_program(spec: str, shop: int) -> None:
+    done = call(spec, shop, "getProduct", {"productId": "p-0"}, "--json")
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["status"] == 404
+    assert "there is no product" in json.loads(done.stderr)["error"]["message"]

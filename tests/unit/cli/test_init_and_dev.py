@@ -54,6 +54,17 @@ def test_the_example_is_a_spec_whose_tools_run(hello: Path) -> None:
     assert "no GITHUB_TOKEN is set" in done.stderr
 
 
+def test_one_call_for_a_program_says_what_went_wrong_as_json(hello: Path) -> None:
+    for words, code, said in (
+        (["--call", "count_words {}"], 1, "`text` is missing"),
+        (["--call", "nothing"], 1, "There is no tool 'nothing'"),
+        (["--call", "count_words {}", "--secrets", "/nonexistent"], 2, "/nonexistent cannot be read"),
+    ):
+        done = bmm("dev", str(hello), *words, "--json")
+        assert (done.returncode, done.stdout) == (code, "")
+        assert said in json.loads(done.stderr)["error"]["message"]
+
+
 def test_a_folder_with_something_in_it_is_left_alone(hello: Path) -> None:
     done = bmm("init", str(hello))
     assert done.returncode == 2

@@ -92,6 +92,12 @@ def test_standard_streams_that_are_closed_are_empty(words: str) -> None:
     assert closed.returncode == 0
 
 
+@pytest.mark.parametrize("limit", ["0", "-1", "1001"])
+def test_as_many_calls_as_nobody_has_are_not_asked_for(limit: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["calls", "shop", f"--limit={limit}"]) == 2
+    assert f"--limit is from 1 to 1000, not {limit}" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("rate", ["90", "-1", "nan"])
 def test_a_rate_that_is_none_is_refused_before_a_model_is_asked(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["eval", f"--least={rate}"]) == 2
@@ -136,7 +142,7 @@ def test_a_spec_may_begin_with_a_mark_of_utf_8_and_one_in_utf_16_says_so(tmp_pat
 )
 def test_what_has_to_be_compiled_first_says_how(tmp_path: Path, content: str, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "x").write_text(content)
-    for words in (["deploy", str(tmp_path / "x"), "--slug", "x"], ["check", str(tmp_path / "x")]):
+    for words in (["deploy", str(tmp_path / "x"), "--slug", "x"], ["check", str(tmp_path / "x")], ["call", "--spec", str(tmp_path / "x"), "one"]):
         assert main(words) == 2
         assert f"bmm compile {kind} {tmp_path}/x > spec.json" in capsys.readouterr().err
 

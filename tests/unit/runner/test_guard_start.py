@@ -27,7 +27,7 @@ def test_ready_is_said_once_both_sockets_answer(start: Callable[..., GuardProces
         "type": "log",
         "at": "",
         "level": "info",
-        "message": "version 3 answers with 1 tools",
+        "message": "version 3 answers with 1 tool",
         "tool": None,
     }
 

@@ -21,7 +21,7 @@ EVERYTHING, NOTHING = (lambda name: True), (lambda name: False)
 def test_cgroup_v1_gets_runc_and_no_limits() -> None:
     assert choose(info(V1), wanted="auto", installed=EVERYTHING) == HostFacts(
         oci_runtime="runc", cgroup_version=1, limits_enforced=False, podman_version="4.3.1",
-        why="runc, on cgroup v1; CPU and memory limits are not enforced: rootless podman cannot on cgroup v1",
+        why="runc, on cgroup v1; rootless podman cannot limit CPU and memory on cgroup v1",
     )  # fmt: skip
 
 
