@@ -173,6 +173,9 @@ def start_companions(config: Config) -> None:
     replace(config.run / "Caddyfile", caddyfile.encode())
     runtime, folder = plan.environment(len(os.sched_getaffinity(0))), str(config.data / "caddy")
     environ = {**runtime, **os.environ, "XDG_DATA_HOME": folder, "XDG_CONFIG_HOME": folder}
+    *_, front_door = companions(config)
+    if detached.find(front_door, run=config.run) is None:
+        plan.refuse_taken(config)
     for program in companions(config):
         given, also = (environ, tuple(runtime)) if program.name == "caddy" else (os.environ, ())
         detached.ensure(program, run=config.run, environ=given, also=also)

@@ -1,12 +1,19 @@
 """The whole Caddy configuration, as a pure function of the settings and the machine."""
 
+import errno
 import socket
 from pathlib import Path
 from string import Template
 from urllib.parse import urlsplit
 
 from bmm.config import Config
+from bmm.errors import Conflict
 
+_WHY = {
+    errno.EADDRINUSE: "another program listens there; end it, or choose another port for listen and public_url",
+    errno.EACCES: "ports below 1024 are closed to ordinary users; choose a higher one, or open them as docs/configuration.md says",
+    errno.EADDRNOTAVAIL: "no network of this machine has this address; correct listen",
+}
 TEMPLATE = Path(__file__).parent.parent.parent / "Caddyfile.tmpl"
 
 
@@ -35,6 +42,26 @@ def bind_addresses(config: Config) -> tuple[str, ...]:
     if host == "127.0.0.1" and _has_ipv6_loopback():
         return (host, "::1")
     return (host,)
+
+
+def refuse_taken(config: Config) -> None:
+    """Look whether Caddy can listen, before it starts.
+
+    Caddy itself would share the port with another Caddy of this user (SO_REUSEPORT), and each would get some of the requests.
+
+    Raises:
+        Conflict: it cannot, or somebody else does; says what to do.
+    """
+    port = int(config.listen.rpartition(":")[2])
+    for address in bind_addresses(config):
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((address, port))
+            except OSError as error:
+                # What else can be wrong Caddy knows better, such as a name that it resolves.
+                if error.errno in _WHY:
+                    raise Conflict(f"Nothing can listen on {address} port {port}: {_WHY[error.errno]}") from error
 
 
 def _has_ipv6_loopback() -> bool:
