@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 from urllib.parse import urljoin, urlsplit
@@ -59,7 +60,19 @@ def fetch(url: str, *, limit: int, say: Callable[[str], None], reach: Reach) -> 
     except (httpx2.InvalidURL, ValueError) as error:
         raise BadInput(f"{url!r} is not a URL: {error}.") from error
     except httpx2.HTTPError as error:
-        raise BadInput(f"{url} cannot be fetched: {error or type(error).__name__}.") from error
+        raise BadInput(f"{url} cannot be fetched: {_why(error)}.") from error
+
+
+def _why(error: httpx2.HTTPError) -> str:
+    """In words; what the libraries raise names their own files and numbers."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return f"its certificate is not accepted ({cause.verify_message})"
+        if isinstance(cause, ssl.SSLError):
+            return "no TLS is spoken there; perhaps the address begins with http://"
+        cause = cause.__cause__ or cause.__context__
+    return "nobody answers there" if isinstance(error, httpx2.ConnectError) else str(error).rstrip(".") or type(error).__name__
 
 
 async def _fetch(url: str, limit: int, say: Callable[[str], None], reach: Reach) -> tuple[bytes, str]:

@@ -80,7 +80,7 @@ def _context(document: Document, options: Options, *, title: str, location: str 
     try:
         servers = Servers(document, root=root, location=location, override=options.server, variables=options.server_vars)
     except ServerError as error:
-        raise UnusableDocument(f"--server {options.server}: {error.message}. {error.fix}") from error
+        raise UnusableDocument(f"--server {options.server}: {error.message}; {error.fix}") from error
     return Context(
         document=document,
         servers=servers,

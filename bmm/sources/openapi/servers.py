@@ -159,7 +159,7 @@ def base_url(url: str, pointer: str) -> str:
         parts = urlsplit(url.strip())
         port = f":{parts.port}" if parts.port is not None else ""
     except SpecError as error:
-        raise ServerError(error.message, pointer, "pass --server URL with an absolute http or https URL") from error
+        raise ServerError(error.message, pointer, "pass --server with one, such as https://api.example.com/v1") from error
     path = quote(re.sub("//+", "/", parts.path).rstrip("/"), safe="!$&'()*+,;=:@/%")
     return f"{parts.scheme}://{_name(host, pointer)}{port}{path}"
 

@@ -1,5 +1,6 @@
 """A document's URL: which addresses are dialled, and what is said."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -98,6 +99,14 @@ def test_what_is_not_fetched_is_told_with_the_reason(url: str, words: str) -> No
         got(url)
     assert words in refused.value.user_message
     assert "pw" not in refused.value.user_message
+
+
+def test_who_does_not_answer_is_told_in_words(port: int) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        for url, words in ((f"https://127.0.0.1:{port}/x", "no TLS is spoken there"), (f"http://127.0.0.1:{deaf.getsockname()[1]}/x", "nobody answers there")):
+            with pytest.raises(BadInput, match=f"^{url} cannot be fetched: {words}"):
+                got(url)
 
 
 @pytest.mark.parametrize("url", ["http://169.254.169.254/x", "http://0.0.0.0/x", "http://224.0.0.1/x"])
