@@ -37,6 +37,7 @@ def run(args: argparse.Namespace, config: Config) -> int:
     logging.basicConfig(level=config.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     for noisy in ("huey", "httpx2", "asyncio", "uvicorn.error"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.error").addFilter(_is_no_farewell)
     os.umask(0o077)
     for name in MODEL_KEYS:
         # The settings have it now; what is started from here has no use for it.
@@ -58,6 +59,12 @@ def run(args: argparse.Namespace, config: Config) -> int:
         appliance.stop()
         asyncio.run(appliance.store.aclose())
     return 0
+
+
+def _is_no_farewell(record: logging.LogRecord) -> bool:
+    """Who follows a story when we end is cut off, and asks again; that is no error."""
+    cut_off = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+    return not cut_off and not record.getMessage().startswith("Cancel ")
 
 
 def _announce(line: str) -> None:

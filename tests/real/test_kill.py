@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -16,7 +17,7 @@ from bmm.cli.parts.client import Client, server_target
 from bmm.core.build import Build
 from bmm.http.shapes import Accepted
 from bmm.servers import detached
-from tests.real.appliance import Box, call, rpc
+from tests.real.appliance import ROOT, Box, call, rpc
 from tests.waiting import eventually
 
 STEPS = ("queued", "checking", "bundling", "trial", "publishing")
@@ -128,3 +129,17 @@ def leftovers(box: Box) -> list[int]:
     return [
         len([path for path in (box.data / folder).iterdir() if not path.name.startswith(".")]) for folder in ("control", "events", "egress")
     ]
+
+
+def test_who_follows_a_draft_when_the_appliance_ends_leaves_no_trace_in_its_log(fresh_box: Box) -> None:
+    fresh_box.environ["BMM_MODEL_BASE_URL"] = "http://127.0.0.1:9"
+    fresh_box.serve()
+    words = (sys.executable, "-m", "bmm", "new", "List users")
+    with subprocess.Popen(words, env=fresh_box.environ, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as following:
+        assert following.stdout is not None
+        assert any("waiting" in line for line in following.stdout)
+        fresh_box.stop()
+        following.kill()
+    said = fresh_box.log.read_text()
+    assert "Traceback" not in said
+    assert "uvicorn" not in said

@@ -36,7 +36,8 @@ def follow(client: "Client", slug: str, build_id: str, *, json: bool) -> int:
     assert build is not None
     if build.status is not BuildStatus.LIVE:
         raise _failure(slug, build)
-    shown = client.get(server_target(slug), Shown)
+    # An appliance that is told to end lets us hear the end of the story first, and is gone then.
+    shown = client.get(server_target(slug), Shown, wait=True)
     if json:
         told = {"build": build.id, "version": build.version, "url": shown.url, "snippets": shown.snippets, "tool_list": shown.tool_list}
         as_json({**told, "trial": _trial(client, build.id)})

@@ -33,8 +33,16 @@ class Client:
     def __init__(self, config: Config) -> None:
         self._path = config.run / "admin.sock"
 
-    def get(self, target: str, kind: type[T]) -> T:
-        return msgspec.json.decode(self._ask("GET", target, None), type=kind)
+    def get(self, target: str, kind: type[T], *, wait: bool = False) -> T:
+        """`wait`: as long as a restart of the appliance may take."""
+        deadline = time.monotonic() + (_RESTART_SECONDS if wait else 0)
+        while True:
+            try:
+                return msgspec.json.decode(self._ask("GET", target, None), type=kind)
+            except NotReachable:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(_LOOK_AGAIN)
 
     def post(self, target: str, body: bytes, kind: type[T]) -> T:
         return msgspec.json.decode(self._ask("POST", target, body), type=kind)

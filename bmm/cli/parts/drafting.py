@@ -317,7 +317,7 @@ def _followed(client: Client, draft_id: str, *, quiet: bool) -> DraftShown:
         error.code = draft.error_code or error.code
         error.permanent = error.code not in _PASSING
         raise error
-    return client.get(f"/api/drafts/{draft_id}", DraftShown)
+    return client.get(f"/api/drafts/{draft_id}", DraftShown, wait=True)
 
 
 def _print_event(event: DraftEvent) -> None:

@@ -1,10 +1,13 @@
 """Exit codes, and errors as JSON where JSON was asked for."""
 
 import fcntl
+import http.server
 import json
 import os
+import socketserver
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,7 +17,7 @@ from bmm.cli.down import _holder
 from bmm.cli.parts.client import Client
 from bmm.cli.parts.spec_files import read_document
 from bmm.config import Config
-from bmm.errors import BadInput
+from bmm.errors import BadInput, NotReachable
 from bmm.http.shapes import MOST_SPEC_BYTES
 
 
@@ -176,3 +179,24 @@ def test_down_knows_the_process_that_holds_the_folder_and_no_other(tmp_path: Pat
 def test_events_of_an_appliance_that_never_answered_are_an_error() -> None:
     with pytest.raises(Exception, match="bmm serve"):
         next(Client(Config(run_dir="/nonexistent")).events("/api/builds/x/events"))
+
+
+def test_an_answer_is_waited_for_while_the_appliance_starts_again(tmp_path: Path) -> None:
+    class Answering(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "4")
+            self.end_headers()
+            self.wfile.write(b'"ok"')
+
+        def address_string(self) -> str:
+            return "admin.sock"
+
+    client = Client(Config(run_dir=str(tmp_path)))
+    with pytest.raises(NotReachable):
+        client.get("/", str)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(client.get, "/", str, wait=True)
+        with socketserver.UnixStreamServer(str(tmp_path / "admin.sock"), Answering) as server:
+            server.handle_request()
+        assert waiting.result(60) == "ok"
