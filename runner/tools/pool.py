@@ -116,11 +116,11 @@ class Pool:
         return self._held[tool] < max(1, self.size - 1)
 
     def _free(self, tool: str) -> Worker | None:
-        """The idle worker that was used last; one that died or spoke unasked is none. Who loses workers does not get the last one."""
+        """The idle worker that was used last; one that died, or spoke or computed unasked, is none. Who loses workers does not get the last one."""
         loses = tool in self._losses
         while len(self._idle) > (loses and self.size > 1):
             worker = self._idle.pop()
-            if worker.line.silent:
+            if worker.rests:
                 worker.tool = tool
                 if self._watching is None:
                     self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch)
@@ -237,11 +237,11 @@ class Pool:
         self._watching = asyncio.get_running_loop().call_later(_WATCH_SECONDS, self._watch) if busy else None
 
     def _prune(self) -> None:
-        """End workers that nobody has needed for some time, and those that died or spoke unasked."""
+        """End workers that nobody has needed for some time, and those that died, or spoke or computed unasked."""
         now = time.monotonic()
         kept: list[Worker] = []
         for worker in self._idle:
-            if worker.line.silent and now - worker.idle_since < self._idle_seconds:
+            if worker.rests and now - worker.idle_since < self._idle_seconds:
                 kept.append(worker)
             else:
                 self._drop(worker)

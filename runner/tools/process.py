@@ -18,9 +18,13 @@ from runner.worker.frames import Cancel, Ended, Failed, FromGuard, FromWorker, R
 _PAUSE_AT, _GO_ON_AT = 32, 8
 # What a call may leave behind in memory before the worker is replaced.
 GROWTH_KB = 32 * 1024
+_RESERVED = 64 * 1024**2
+"""Likewise of addresses, which count against the limit of later calls; libc keeps 40 MiB for stacks of threads that have ended."""
 _DRAIN_SECONDS = 0.5
 # A call that has computed for so long gives way to everything else; after the second of these for nearly all of the time.
 _MUCH_TICKS, _VERY_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4, os.sysconf("SC_CLK_TCK") // 2
+# What is done after an answer is soon done, or else it has no end.
+_MUCH_IDLE_TICKS = os.sysconf("SC_CLK_TCK") // 20
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
 _decode = msgspec.msgpack.Decoder(FromWorker).decode
 
@@ -138,7 +142,7 @@ class Worker:
         self.known: set[str] = set()
         self.call, self.tool = 0, ""
         self.idle_since = 0.0
-        self._first_kb = 0
+        self._first_kb = self._first_space = self._ticks_at_rest = 0
         self._watched = 0, 0
         self.gave_way = self.drags = self.held_back = False
         self._rested_until = 0.0
@@ -149,7 +153,7 @@ class Worker:
         return self.call
 
     def first_look(self) -> None:
-        self._first_kb = self._looked()[0]
+        self._first_kb, self._first_space, _ = self._looked()
 
     def watch(self) -> None:
         """Called now and then during a call: one that computes for long gives way."""
@@ -190,16 +194,26 @@ class Worker:
         if not self.line.silent or self.gave_way:
             return False
         try:
-            resident, threads = self._looked()
+            resident, space, threads = self._looked()
         except OSError:
             return False
         # One that has ended still has a thread, but no memory.
-        return threads == 1 and 0 < resident <= self._first_kb + GROWTH_KB
+        return threads == 1 and 0 < resident <= self._first_kb + GROWTH_KB and space <= self._first_space + _RESERVED
 
-    def _looked(self) -> tuple[int, int]:
-        """Resident memory in kB and the number of threads."""
-        pages, threads = self._stat_fields(21, 17)
-        return pages * _PAGE_KB, threads
+    @property
+    def rests(self) -> bool:
+        """Whether it has neither spoken nor computed since its last call: a loop that was left behind must not meet the next one."""
+        if not self.line.silent:
+            return False
+        with suppress(OSError):
+            return sum(self._stat_fields(11, 12)) - self._ticks_at_rest <= _MUCH_IDLE_TICKS
+        return False
+
+    def _looked(self) -> tuple[int, int, int]:
+        """Resident memory in kB, reserved addresses in bytes and the number of threads."""
+        pages, space, threads, user, system = self._stat_fields(21, 20, 17, 11, 12)
+        self._ticks_at_rest = user + system
+        return pages * _PAGE_KB, space, threads
 
     def _stat_fields(self, *places: int) -> list[int]:
         """Numbers of proc_pid_stat(5), counted from behind the name, which may hold anything."""

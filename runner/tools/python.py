@@ -29,6 +29,8 @@ _WAIT_SECONDS = 10.0
 """For a worker, at least: that others are busy or one has to be started is not the tool's own time."""
 # What a content block must have, as text (schema of the protocol, ContentBlock).
 _BLOCKS = {"text": ("text",), "image": ("data", "mimeType"), "audio": ("data", "mimeType"), "resource": (), "resource_link": ("uri", "name")}
+# What an event and a header may hold; a tool's own code says what it likes.
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 OwnLevel = Literal["debug", "info", "warning", "error"]
 Log = Callable[[OwnLevel, str, str], None]
 """Level, message and the tool's name: a line for the owner."""
@@ -148,6 +150,8 @@ class _Run:
         self._wishes: set[asyncio.Task[None]] = set()
         self._notes = self._wished = 0
         self._finished = False
+        # How many questions wait for the person, and what was left of the tool's time when the first of them was asked.
+        self._asking, self._left = 0, 0.0
         self._ending: InputNeeded | NotCapable | None = None
         self._clock: asyncio.Timeout
         self._number = worker.next_call()
@@ -239,7 +243,7 @@ class _Run:
             case CanWish():
                 return self._context.can(wish.capability)
             case AskWish():
-                return await self._asked({key: Question(method=method, params=params) for key, (method, params) in wish.questions.items()})
+                return await self._asked({key: _question(method, params) for key, (method, params) in wish.questions.items()})
             case _:
                 if self._services.databases is None:
                     raise Refused("sql_unknown", "This server has no databases.")
@@ -248,13 +252,16 @@ class _Run:
     async def _asked(self, questions: Mapping[str, Question]) -> dict[str, dict[str, Any]]:
         """A person takes what time a person takes."""
         clock, loop = self._clock, asyncio.get_running_loop()
-        left = None if (when := clock.when()) is None else when - loop.time()
-        clock.reschedule(None)
+        if (when := clock.when()) is not None:
+            self._left = when - loop.time()
+            clock.reschedule(None)
+        self._asking += 1
         try:
             return await self._context.ask(questions)
         finally:
-            if left is not None and not self._finished:
-                clock.reschedule(loop.time() + left)
+            self._asking -= 1
+            if not self._asking and not self._finished:
+                clock.reschedule(loop.time() + self._left)
 
     async def _noted(self, frame: Note | Progress | Changed) -> None:
         self._notes += 1
@@ -279,16 +286,22 @@ class _Run:
 
     def _read(self, frame: Returned) -> ToolAnswer:
         if not all(map(_is_block, frame.blocks)):
-            return failed("invalid_output", "The tool gave content that is none of the kinds there are, or lacks what its kind needs.")
+            return self._unusable("content that is none of the kinds there are, or lacks what its kind needs")
         if not frame.has_structured:
             if frame.text is None and len(frame.blocks) == 1 and isinstance(text := frame.blocks[0].get("text"), str):
                 return ToolAnswer(text=text)
+            if not _is_json(frame.blocks):
+                return self._unusable("content that JSON cannot say")
             return ToolAnswer(text=frame.text, blocks=frame.blocks)
         try:
             text = msgspec.json.encode(frame.structured).decode()
         except (TypeError, ValueError, RecursionError):
-            return failed("invalid_output", "The tool gave an answer that JSON cannot say.")
+            return self._unusable("an answer that JSON cannot say")
         return ToolAnswer(text=text, structured=frame.structured)
+
+    def _unusable(self, what: str) -> ToolAnswer:
+        self._services.log("error", f"tool {self._tool.name} gave {what}", self._tool.name)
+        return failed("invalid_output", f"The tool gave {what}.")
 
     def _told(self, frame: Failed) -> ToolAnswer:
         name = self._tool.name
@@ -298,7 +311,28 @@ class _Run:
         if frame.code in ("tool_failed", "tool_broken", "cancelled"):
             self._services.log("error", f"tool {name} failed: {frame.details or frame.kind}", name)
             return failed(frame.code, f"The tool failed ({frame.kind}); its owner can see where in the log.")
-        return failed(frame.code or "failed", frame.message)
+        return failed(frame.code if _CODE.fullmatch(frame.code) else "failed", frame.message)
+
+
+def _question(method: Literal["elicitation/create", "sampling/createMessage", "roots/list"], params: dict[str, Any]) -> Question:
+    """
+    Raises:
+        Refused: it is none that a client could read.
+    """
+    form = method == "elicitation/create" and params.get("mode", "form") == "form"
+    if form and not (isinstance(params.get("message"), str) and isinstance(params.get("requestedSchema"), dict)):
+        raise Refused("invalid_question", "The code of this tool asks the person with a form that is none: a text and the schema of an object are needed.")
+    if not _is_json(params):
+        raise Refused("invalid_question", "The code of this tool asks what JSON cannot say.")
+    return Question(method=method, params=params)
+
+
+def _is_json(value: object) -> bool:
+    try:
+        msgspec.json.encode(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
 
 
 def _is_block(block: Mapping[str, Any]) -> bool:

@@ -322,7 +322,7 @@ class Output(io.TextIOBase):
     def flush(self) -> None:
         line, self._rest = self._rest.rstrip("\r\n"), ""
         if line:
-            self._line(line)
+            self._line(_sayable(line))
 
     def close(self) -> None:
         """It is there for the next call as well."""
@@ -351,6 +351,11 @@ def _pairs(given: Pairs) -> list[tuple[str, str]]:
 def _plain(value: object) -> Any:
     try:
         plain = msgspec.to_builtins(value, str_keys=True)
-        return plain if len(msgspec.msgpack.encode(plain)) < frames.MAX_SMALL - MAX_LINE else str(value)[:MAX_LINE]
+        return plain if len(msgspec.msgpack.encode(plain)) < frames.MAX_SMALL - MAX_LINE else _sayable(str(value)[:MAX_LINE])
     except (OverflowError, TypeError, ValueError, RecursionError):
-        return str(value)[:MAX_LINE]
+        return _sayable(str(value)[:MAX_LINE])
+
+
+def _sayable(text: str) -> str:
+    """Half a surrogate pair, as names of files may hold, cannot be sent as it is."""
+    return text.encode("utf-8", "backslashreplace").decode()

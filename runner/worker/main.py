@@ -5,6 +5,7 @@ import gc
 import hashlib
 import linecache
 import os
+import re
 import sys
 import threading
 import traceback
@@ -25,6 +26,7 @@ _THREADS = 4
 _CLEAN_SECONDS = 0.3
 Run = Callable[[dict[str, Any], Ctx], Awaitable[Any]]
 _decode = msgspec.msgpack.Decoder(FromGuard).decode
+_as_the_guard = msgspec.msgpack.Decoder(FromWorker).decode
 
 
 class Broken(Exception):
@@ -37,6 +39,8 @@ class Worker:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop, self._lock = loop, threading.Lock()
         self._tools: dict[str, Run] = {}
+        # Kept until it has been loaded: the guard sends it once.
+        self._sources: dict[str, str] = {}
         self._buffer = bytearray()
         self._call: Call | None = None
         self._task: asyncio.Task[None] | None = None
@@ -45,7 +49,16 @@ class Worker:
         self._output = Output(self._line)
 
     def send(self, message: FromWorker) -> None:
+        """
+        Raises:
+            TypeError: code gave `ctx` something of another type than it takes; the guard would end the worker for it.
+            ToolError: it is too large.
+        """
         frame = frames.framed(message)
+        try:
+            _as_the_guard(memoryview(frame)[frames.HEAD :])
+        except msgspec.ValidationError as error:
+            raise TypeError(_named(message, str(error))) from None
         if len(frame) > (limit := frames.most(frame)):
             raise ToolError(f"This is too large: at most {limit // 1024:,} KiB can be asked or said at once.")
         with self._lock:
@@ -77,16 +90,18 @@ class Worker:
             outcome = _returned(call.number, await self._tool(start)(start.arguments, Ctx(call)))
         except BaseException as error:
             # Also SystemExit and the like: a tool does not end the process.
-            outcome = _failed(call.number, error)
+            outcome = _failure(call.number, error)
         self._output.flush()
         call.closed = True
-        idle = len(asyncio.all_tasks()) == 1 and threading.active_count() == 1
+        idle = len(asyncio.all_tasks()) == 1 and threading.active_count() == 1 and not self._timers()
         try:
             frame = frames.framed(msgspec.structs.replace(outcome, idle=idle))
             if len(frame) > frames.MAX_FRAME:
                 raise Broken(f"it returned more than {frames.MAX_OUTPUT // 1024**2} MiB")
         except (Broken, OverflowError, TypeError, ValueError, RecursionError) as error:
             frame = frames.framed(Failed(call.number, idle, "invalid_output", "", str(error)))
+        except MemoryError:
+            frame = frames.framed(Failed(call.number, idle, "invalid_output", "", "it is so large that no memory was left to send it"))
         with self._lock:
             frames.write(SOCKET, frame)
         if not idle:
@@ -106,6 +121,8 @@ class Worker:
             _, left_over = await asyncio.wait(left, timeout=_CLEAN_SECONDS)
             if left_over:
                 return False
+        for timer in self._timers():
+            timer.cancel()
         if threading.active_count() > 1:
             self._executor.shutdown(wait=False, cancel_futures=True)
             until = self._loop.time() + _CLEAN_SECONDS
@@ -113,6 +130,10 @@ class Worker:
                 await asyncio.sleep(0.002)
             self._executor = self._new_executor()
         return threading.active_count() == 1
+
+    def _timers(self) -> list[asyncio.TimerHandle]:
+        """What is still to be called later. The loop tells nobody else."""
+        return [each for each in vars(self._loop)["_scheduled"] if not each.cancelled()]
 
     def _new_executor(self) -> ThreadPoolExecutor:
         executor = ThreadPoolExecutor(_THREADS)
@@ -122,9 +143,9 @@ class Worker:
     def _tool(self, start: Start) -> Run:
         run = self._tools.get(start.digest)
         if run is None:
-            if start.source is None:
-                raise Broken("its code was not sent")
-            run = self._tools[start.digest] = loaded(start.tool, start.source)
+            source = self._sources.setdefault(start.digest, start.source or "")
+            run = self._tools[start.digest] = loaded(start.tool, source)
+            del self._sources[start.digest]
         return run
 
 
@@ -152,21 +173,32 @@ def loaded(name: str, source: str) -> Run:
 
 def _returned(call: int, value: object) -> Returned | Failed:
     if isinstance(value, str):
-        return Returned(call, False, text=value)
+        return Returned(call, False, text=str.__str__(value))
     if isinstance(value, Content):
         return Returned(call, False, blocks=(value.block,))
-    if isinstance(value, list | tuple) and value and all(isinstance(each, Content) for each in value):
-        return Returned(call, False, blocks=tuple(each.block for each in value))
+    if isinstance(value, list | tuple) and any(isinstance(each, Content) for each in value):
+        blocks = tuple(each.block for each in value if isinstance(each, Content))
+        if len(blocks) < len(value):
+            text = "content blocks and other values are in one list; make all of them blocks, such as ctx.text(…)"
+            return Failed(call, False, "invalid_output", "list", text)
+        return Returned(call, False, blocks=blocks)
     try:
         return Returned(call, False, has_structured=True, structured=msgspec.to_builtins(value, str_keys=True))
     except (TypeError, ValueError, RecursionError) as error:
         return Failed(call, False, "invalid_output", type(value).__name__[:200], str(error))
 
 
+def _failure(call: int, error: BaseException) -> Failed:
+    try:
+        return _failed(call, error)
+    except Exception:  # one whose own methods fail
+        return Failed(call, False, "tool_failed", "Exception", details="an exception that cannot be shown: its own methods fail")
+
+
 def _failed(call: int, error: BaseException) -> Failed:
     kind = type(error).__name__[:200]
     if isinstance(error, ToolError):
-        return Failed(call, False, str(error.code)[:64], kind, _clean(_said(error)))
+        return Failed(call, False, _clean(str(error.code))[:64], kind, _clean(_said(error)))
     if isinstance(error, asyncio.CancelledError):
         return Failed(call, False, "cancelled", kind)
     if isinstance(error, Broken):
@@ -190,6 +222,11 @@ def _trace(error: BaseException) -> str:
     own = f'  File "{__file__}"'
     kept = [line for line in lines if not line.startswith(own)]
     return "".join(kept)[-16_384:]
+
+
+def _named(message: FromWorker, fault: str) -> str:
+    """What msgspec says of a place in an array, with the name of the field."""
+    return re.sub(r"\$\[(\d+)\]", lambda place: message.__struct_fields__[int(place[1]) - 1], fault)
 
 
 def _clean(text: str) -> str:
