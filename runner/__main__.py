@@ -4,6 +4,7 @@
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 
 def main(argv: list[str]) -> int:
@@ -21,11 +22,11 @@ def main(argv: list[str]) -> int:
         case ["dev", *rest]:
             from runner.dev import main as dev
 
-            return dev(rest)
+            return _until_nobody_reads(dev, rest)
         case ["call", *rest]:
             from runner.call import main as call
 
-            return call(rest)
+            return _until_nobody_reads(call, rest)
         case ["schema"]:
             import msgspec
 
@@ -35,6 +36,17 @@ def main(argv: list[str]) -> int:
             return 0
     sys.stderr.write("usage: python -m runner guard|worker|call|dev|schema …\n")
     return 2
+
+
+def _until_nobody_reads(command: Callable[[list[str]], int], words: list[str]) -> int:
+    try:
+        code = command(words)
+        sys.stdout.flush()
+        return code
+    except BrokenPipeError:
+        # The reader of our output (`| head`) has seen enough; nor is there anything to flush at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
 
 
 if __name__ == "__main__":

@@ -208,7 +208,7 @@ def _tool(spec: ServerSpec, name: str) -> HttpTool:
         raise Problem(f"The spec has no tool {name!r}. {hint}")
     tool = tools[name]
     if not isinstance(tool, HttpTool):
-        raise Problem(f"{name} is not an HTTP tool; only those can be called from here.")
+        raise Problem(f"{name} is not an HTTP tool; `bmm dev` calls it.")
     return tool
 
 

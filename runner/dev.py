@@ -3,10 +3,11 @@
 import argparse
 import asyncio
 import os
+import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ class Dev:
 
     async def call(self, line: str) -> bool:
         """Run what was typed; whether it went well."""
-        name, _, text = line.strip().partition(" ")
+        name, text = (*line.split(None, 1), "", "")[:2]
         await self.look()
         tool = self.tools.get(name)
         if tool is None:
@@ -128,7 +129,7 @@ class Dev:
             return False
         try:
             arguments = msgspec.json.decode(text or "{}", type=dict[str, Any])
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             _say(f"The arguments are not a JSON object: {error}")
             return False
         try:
@@ -176,14 +177,14 @@ async def _run(path: Path, secrets: Mapping[str, str], resolve: Mapping[str, str
     try:
         await dev.look()
         if line is not None:
-            return int(not await dev.call(line))
+            return int(not await _ended_by_ctrl_c(dev.call(line)))
         _say(f"{_names(dev)}\n{HELP}")
         while (line := await _line("> ")) not in (None, "quit", "exit"):
             if line == "tools":
                 await dev.look()
                 _say(_names(dev))
-            elif line and line.strip():
-                await dev.call(line)
+            elif line:
+                await _ended_by_ctrl_c(dev.call(line))
         return 0
     finally:
         await dev.close()
@@ -229,11 +230,29 @@ def _show(answer: ToolAnswer) -> None:
         _say(f"note: {answer.note}")
 
 
-async def _line(prompt: str) -> str | None:
+async def _ended_by_ctrl_c(call: Coroutine[Any, Any, bool]) -> bool:
+    """Whether it went well."""
+    task = asyncio.ensure_future(call)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
     try:
-        return await asyncio.to_thread(input, prompt if sys.stdin.isatty() else "")
+        return await task
+    except asyncio.CancelledError:
+        _say("\n(ended)")
+        return False
+
+
+async def _line(prompt: str) -> str | None:
+    """What was typed; None at the end of it. Ctrl-C ends the process: nothing else ends `input`, and workers end with this process."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, _leave)
+    try:
+        return (await asyncio.to_thread(input, prompt if sys.stdin.isatty() else "")).strip()
     except EOFError:
         return None
+
+
+def _leave() -> None:
+    _say("")
+    os._exit(130)
 
 
 def _log(level: str, text: str, tool: str) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import signal
 import subprocess
 import sys
 import tempfile
@@ -46,6 +47,8 @@ def run(args: argparse.Namespace, config: Config) -> int:
         watching = threading.Thread(target=source.watch, args=(ended,), daemon=True)
         watching.start()
         try:
+            # Ctrl-C reaches both, and is for the prompt: it ends a call, or all.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             said = (running.communicate()[1] or b"").decode(errors="replace")
         except KeyboardInterrupt:
             return running.wait()

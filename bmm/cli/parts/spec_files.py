@@ -5,6 +5,7 @@ A resource says `file` instead of `text` or `blob`, a Python tool instead of `co
 
 import base64
 import codecs
+import json
 import mimetypes
 import re
 from collections.abc import Callable
@@ -79,16 +80,17 @@ def read_document(name: str) -> bytes:
 def with_files(document: bytes, name: str) -> bytes:
     """The spec with the content of its files in it; `name` is where the spec was read, `-` for standard input.
 
-    A document that is no spec at all comes back as it is: who reads it next says what is wrong.
+    JSON that is no spec comes back as it is: who reads it next says what is wrong.
 
     Raises:
-        BadInput: a file lies outside the spec's folder, cannot be read, is too large, is not what its place needs, or came with a
+        BadInput: the document is not JSON, a file lies outside the spec's folder, cannot be read, is too large, is not what its place needs, or came with a
             spec from standard input.
     """
     try:
         spec = msgspec.json.decode(document)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return document
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        # Who reads it as a spec would stop at the first `file`, in front of the fault.
+        raise BadInput(f"{'Standard input' if name == '-' else name} is not a JSON document: {_fault(document) or error}") from error
     changed = False
     for field, (instead, fill) in _PLACES.items():
         listed = spec.get(field) if isinstance(spec, dict) else None
@@ -116,6 +118,17 @@ def files_of(document: bytes) -> tuple[str, ...]:
     return tuple(name for name in named if isinstance(name, str))
 
 
+def _fault(document: bytes) -> str | None:
+    """Where a person finds it."""
+    try:
+        json.loads(document)
+    except json.JSONDecodeError as error:
+        return f"line {error.lineno}, column {error.colno}: {error.msg}"
+    except (ValueError, RecursionError):
+        pass
+    return None
+
+
 def _content(resource: dict[str, Any], file: str, content: bytes, pointer: str) -> None:
     """`text` where it is UTF-8, else `blob`; and the type its name suggests, where the spec gives none."""
     guessed, packed = _TYPES.guess_type(Path(file).name)
@@ -135,8 +148,11 @@ def _content(resource: dict[str, Any], file: str, content: bytes, pointer: str) 
 def _code(tool: dict[str, Any], file: str, content: bytes, pointer: str) -> None:
     if len(content) > MAX_CODE_BYTES:
         raise BadInput(f"{file} is too large: the code of one tool has at most {MAX_CODE_BYTES:,} bytes", pointer=pointer)
+    if not content.removeprefix(codecs.BOM_UTF8).strip():
+        raise BadInput(f"{file} is empty", pointer=pointer)
     try:
-        tool["code"] = content.decode()
+        # As Python reads a file: without the mark, and lines end in one way.
+        tool["code"] = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError:
         raise BadInput(f"{file} is not text in UTF-8", pointer=pointer) from None
 

@@ -3,8 +3,11 @@
 import contextlib
 import json
 import os
+import pty
 import re
+import select
 import shlex
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -94,6 +97,38 @@ def test_the_prompt_tells_what_is_wrong_and_goes_on(hello: Path) -> None:
     for words in ("find_repository  Finds", "`text` is missing", "not a JSON object", "no tool 'none'", "error: The text has no words"):
         assert words in done.stderr
     assert json.loads(done.stdout)["words"] == 1
+
+
+def test_a_line_is_read_as_people_type_it(hello: Path) -> None:
+    deep = 'count_words {"text": ' + "[" * 100_000
+    done = bmm("dev", str(hello), stdin=f'  tools  \ncount_words\t{{"text": "a b"}} \n{deep}\nquit ')
+    assert (done.returncode, json.loads(done.stdout)["words"]) == (0, 2), done.stderr
+    assert done.stderr.count("find_repository  Finds") == 2
+    assert "There is no tool" not in done.stderr
+    assert "The arguments are not a JSON object" in done.stderr
+
+
+def test_ctrl_c_ends_a_call_and_at_the_prompt_everything(tmp_path: Path) -> None:
+    write(tmp_path, "async def run(args, ctx):\n    print('begins')\n    while True: pass")
+    with Terminal("dev", str(tmp_path)) as terminal:
+        terminal.shows("> ")
+        terminal.types("one\n")
+        terminal.shows("begins")
+        terminal.types("\x03")
+        terminal.shows("(ended)")
+        terminal.shows("> ")
+        terminal.types("\x03")
+        assert terminal.ends() == 130
+        assert "Traceback" not in terminal.shown
+
+
+def test_a_reader_that_has_gone_is_no_fault(hello: Path) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = (sys.executable, "-m", "bmm", "dev", str(hello), "--call", 'count_words {"text": "a"}')
+    done = subprocess.run(command, stdout=writes, stderr=subprocess.PIPE, text=True, timeout=120, check=False, cwd=ROOT)
+    os.close(writes)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_prompt_outlives_a_schema_that_cannot_be_used(tmp_path: Path) -> None:
@@ -199,6 +234,43 @@ def write(folder: Path, code: str, /, **tool: Any) -> None:
     one = {"kind": "python", "name": "one", "description": "", "input_schema": {"type": "object"}, "file": "one.py"} | tool
     (folder / "one.py").write_text(code)
     (folder / "spec.json").write_text(json.dumps({"name": "One", "tools": [one], "secrets": [{"key": "KEY"}]}))
+
+
+class Terminal:
+    """A command at a terminal of its own; `shown` is what it has shown since what was last awaited."""
+
+    def __init__(self, *words: str) -> None:
+        self.shown = ""
+        self._pid, self._end = pty.fork()
+        if not self._pid:
+            os.chdir(ROOT)
+            os.execv(sys.executable, (sys.executable, "-m", "bmm", *words))
+
+    def types(self, text: str) -> None:
+        os.write(self._end, text.encode())
+
+    def shows(self, text: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while text not in self.shown:
+            assert select.select([self._end], [], [], max(0.0, deadline - time.monotonic()))[0], self.shown
+            self.shown += os.read(self._end, 4096).decode()
+        self.shown = self.shown.partition(text)[2]
+
+    def ends(self) -> int:
+        with contextlib.suppress(OSError):  # its other end is closed
+            while select.select([self._end], [], [], PATIENCE)[0]:
+                self.shown += os.read(self._end, 4096).decode()
+        pid, self._pid = self._pid, 0
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    def __enter__(self) -> "Terminal":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+        os.close(self._end)
 
 
 class Prompt:

@@ -65,11 +65,34 @@ def test_the_folder_is_the_spec_s_wherever_the_person_is(tmp_path: Path, monkeyp
     assert read("spec.json")[0]["text"] == "inside"
 
 
-@pytest.mark.parametrize(
-    "content", [b'{"name": "x", "resources": [{"text": "t"}]}', b"{", b"\xff", b"[]", b'{"resources": 7}', b'{"resources": [7]}']
-)
+@pytest.mark.parametrize("content", [b'{"name": "x", "resources": [{"text": "t"}]}', b"[]", b'{"resources": 7}', b'{"resources": [7]}'])
 def test_a_document_without_files_is_left_as_it_is(content: bytes) -> None:
     assert with_files(content, "-") == content
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b'{"tools": [\n  {"file": "a.py"},\n]}', "line 3, column 1"),
+        (b'{"tools": [{"file": "a.py"}', "line 1, column 28"),
+        (b"{", "line 1, column 2"),
+        (b'{"a": NaN}', "invalid character"),
+        (b"\xff", "malformed"),
+    ],
+)
+def test_a_document_that_is_not_json_is_told_by_the_place_of_the_fault(content: bytes, said: str) -> None:
+    with pytest.raises(BadInput, match=f"^shop.json is not a JSON document: .*{said}"):
+        with_files(content, "shop.json")
+
+
+def test_code_is_taken_as_python_reads_its_file(tmp_path: Path) -> None:
+    path = written(tmp_path, tools=[{"file": "one.py"}])
+    (tmp_path / "one.py").write_bytes(b"\xef\xbb\xbfa = 1\r\nb = '\r'\r\n")
+    assert json.loads(with_files(read_document(path), path))["tools"] == [{"code": "a = 1\nb = '\r'\n"}]
+    for nothing in (b"", b" \n", b"\xef\xbb\xbf\n"):
+        (tmp_path / "one.py").write_bytes(nothing)
+        with pytest.raises(BadInput, match=r"one\.py is empty"):
+            with_files(read_document(path), path)
 
 
 @pytest.mark.parametrize("file", ["../secret", "/etc/hostname", "link", "folder/link", "docs/../../secret"])
