@@ -11,10 +11,10 @@ from typing import Literal
 from runner.tools.fork_server import ForkServer, Gone
 from runner.tools.losses import Losses
 from runner.tools.process import Worker, started
+from runner.worker.frames import WORKERS
 
 MEMORY_MB = 128
 """What a call may take, beyond what an idle worker has."""
-MOST = 8
 _IDLE_SECONDS = 300.0
 _LOOK_SECONDS = 30.0
 _CLOSE_SECONDS = 1.0
@@ -81,6 +81,9 @@ class Pool:
         except TimeoutError:
             if _given(future):
                 return future.result()
+            if tool in self._losses:
+                text = "This tool has just hung or crashed and runs one call at a time; its turn did not come"
+                raise NoWorker(f"{text} within {seconds:g} seconds. Its owner can see why in the log.") from None
             raise NoWorker(f"All workers of this server were busy for {seconds:g} seconds. Try again later.") from None
         except asyncio.CancelledError:
             if _given(future):
@@ -277,4 +280,4 @@ def sensible_size(root: Path = Path("/sys/fs/cgroup")) -> int:
         available = int((root / "memory.max").read_text())
     except (OSError, ValueError):
         available = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(2, min(MOST, available // 1024**2 // _SHARE_MB))
+    return max(2, min(WORKERS, available // 1024**2 // _SHARE_MB))

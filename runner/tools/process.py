@@ -156,15 +156,20 @@ class Worker:
         self._first_kb, self._first_space, _ = self._looked()
 
     def watch(self) -> None:
-        """Called now and then during a call: one that computes for long gives way."""
-        if self.drags or self._child.over:
+        """Called now and then during a call: one that computes for long gives way, one with too many threads ends."""
+        if self._child.over:
             return
         with suppress(OSError):
-            ticks = sum(self._stat_fields(11, 12))
+            user, system, threads = self._stat_fields(11, 12, 17)
+            if threads > frames.THREADS + 1:
+                # The kernel counts those of all workers as one: what one takes, others lack.
+                self.line.fail(f"it had more than {frames.THREADS} threads at once")
+                return
+            ticks = user + system
             if self._watched[0] != self.call:
                 self._watched = self.call, ticks
             computed = ticks - self._watched[1]
-            self.drags = computed >= _VERY_MUCH_TICKS
+            self.drags |= computed >= _VERY_MUCH_TICKS
             if computed >= _MUCH_TICKS and not self.gave_way:
                 self.give_way()
 

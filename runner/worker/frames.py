@@ -18,6 +18,8 @@ MAX_FRAME = MAX_OUTPUT + 64 * 1024
 MAX_SMALL = 128 * 1024
 """Of one that is neither an outcome nor an HTTP request: a few bytes of msgpack can be much memory, and time, to whoever decodes it."""
 _LARGE = (b"returned", b"failed", b"http")
+WORKERS, THREADS = 8, 16
+"""Of one server, and of one worker beside its first."""
 MAX_NOTES = 1000
 """Log messages, lines and what else is only told, in one call."""
 

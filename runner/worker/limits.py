@@ -9,8 +9,11 @@ import resource
 import signal
 from contextlib import suppress
 
+from runner.worker.frames import THREADS, WORKERS
+
 MIB = 1024 * 1024
-THREADS = 16
+_SPARE = 16
+"""Of what the container may have: for the guard, and for workers that are still to be forked."""
 _OPEN_FILES = 64
 _CPU_SECONDS = 3600
 """A backstop: the guard counts the time of each call."""
@@ -42,8 +45,17 @@ def limit_fork(memory_mb: int) -> None:
     """What a fork does not pass on: the end with the guard, and limits that depend on what there is now. `memory_mb` is beyond what the process has."""
     end_with_guard()
     # The kernel counts threads per user: all workers, the guard, and on a developer's machine also the containers this user has started.
-    _most(resource.RLIMIT_NPROC, _tasks() + THREADS)
+    # Whom the threads belong to only the guard can see: it ends a worker that has too many of them.
+    _most(resource.RLIMIT_NPROC, most_tasks(_tasks(), "/sys/fs/cgroup"))
     _most(resource.RLIMIT_AS, _field("/proc/self/status", "VmSize:") * 1024 + memory_mb * MIB)
+
+
+def most_tasks(there: int, cgroup: str) -> int:
+    """How many threads all processes together may come to while workers start some: `there` are those there are now."""
+    most = there + WORKERS * (THREADS + 1)
+    with suppress(OSError, ValueError), open(f"{cgroup}/pids.max") as file:
+        most = min(most, int(file.read()) - _SPARE)
+    return max(most, there + THREADS)
 
 
 def end_with_guard() -> None:

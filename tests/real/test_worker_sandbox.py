@@ -22,6 +22,14 @@ async def run(args, ctx):
     }
 """
 
+# As many as the loop's own executor has.
+THREADS = """
+import asyncio, time
+async def run(args, ctx):
+    await asyncio.gather(*(asyncio.to_thread(time.sleep, 0.5) for _ in range(4)))
+    return "all ran"
+"""
+
 
 def module(body: str) -> str:
     return body if "async def run(" in body else "async def run(args, ctx):\n" + "\n".join(f"    {line}" for line in body.splitlines())
@@ -52,6 +60,7 @@ def served(box: Box) -> Served:
         *(untried(python_tool(f"attack_{number}", attack_code(each))) for number, each in enumerate(REFUSED)),
         *(untried(python_tool(f"odd_{number}", module(MISBEHAVIOURS[name][0]), timeout=2)) for number, name in enumerate(parsed)),
         python_tool("hold", HOLD),
+        python_tool("threads", THREADS),
         python_tool("look", LOOK),
         python_tool("other", "async def run(args, ctx): return 'mine'"),
     ]
@@ -101,6 +110,15 @@ def test_a_worker_is_as_confined_as_the_guard_and_more(served: Served) -> None:
     assert found["writable"] in ([], ["/tmp"])  # the kernel says no to /tmp later, when a file is opened
     assert found["secret"] is True
     assert not [name for name in found["environment"] if "KEY" in name]
+
+
+def test_threads_of_one_worker_leave_the_others_theirs(served: Served) -> None:
+    token, others = served.box.token("coded"), range(6)
+    with ThreadPoolExecutor(len(others)) as beside:
+        # First workers that are there before the others: the kernel counts the threads of all of them together.
+        list(beside.map(lambda _: call(served.url, token, "hold", seconds=1), others))
+        found = list(beside.map(lambda _: call(served.url, token, "threads"), others))
+    assert [each["content"][0]["text"] for each in found] == ["all ran"] * len(others), served.box.bmm("logs", "coded").stdout[-2000:]
 
 
 def test_the_server_lives_on_without_a_restart(served: Served) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from runner.contract import PythonTool
 from runner.tools.context import Question
+from runner.worker.limits import most_tasks
 from tests.unit.runner.attacks import python_tool
 from tests.unit.runner.coded import Client, Server, serving
 from tests.unit.runner.guarded import Client as Caller
@@ -145,6 +146,39 @@ async def test_an_idle_worker_that_computes_is_ended_though_nobody_calls(tmp_pat
         await computed(server, 0.2)
         server.pool._prune()
         assert server.pool.alive == 0
+
+
+MANY_THREADS = """
+import threading, time
+threading.stack_size(65536)
+for _ in range(20):
+    threading.Thread(target=time.sleep, args=(600,), daemon=True).start()
+time.sleep(600)
+"""
+
+
+async def test_a_worker_with_too_many_threads_ends_and_its_owner_is_told(tmp_path: Path) -> None:
+    async with serving(tmp_path, size=2) as server:
+        answer = await server.call(MANY_THREADS)
+        assert answer.error_code == "tool_failed", answer
+        assert "it had more than 16 threads at once" in server.log
+
+
+def test_threads_are_shared_by_all_workers_within_what_the_container_may_have(tmp_path: Path) -> None:
+    assert most_tasks(5, str(tmp_path)) == 5 + 8 * 17
+    for most, allowed in (("64", 48), ("max", 5 + 8 * 17), ("16", 5 + 16)):
+        (tmp_path / "pids.max").write_text(f"{most}\n")
+        assert most_tasks(5, str(tmp_path)) == allowed
+
+
+async def test_a_tool_that_waits_because_it_has_crashed_is_not_told_that_others_are_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("runner.tools.python._WAIT_SECONDS", 0.05)
+    async with serving(tmp_path, size=2) as server:
+        for _ in range(3):
+            server.pool._losses.add("tool")
+        answer = await server.call("return 1", timeout=0.05)
+        assert answer.error_code == "busy", answer
+        assert "just hung or crashed" in (answer.text or "")
 
 
 NOT_JSON = "from runner.worker import Content\nasync def run(args, ctx):\n    return [ctx.text(''), Content(ctx.text('').block | {'a': {None: 1}})]\n"
