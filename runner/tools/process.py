@@ -26,7 +26,7 @@ _MUCH_TICKS, _VERY_MUCH_TICKS = os.sysconf("SC_CLK_TCK") // 4, os.sysconf("SC_CL
 # What is done after an answer is soon done, or else it has no end.
 _MUCH_IDLE_TICKS = os.sysconf("SC_CLK_TCK") // 20
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") // 1024
-_decode = msgspec.msgpack.Decoder(FromWorker).decode
+_decode = msgspec.json.Decoder(FromWorker).decode
 
 
 class _Line(asyncio.Protocol):
@@ -55,7 +55,7 @@ class _Line(asyncio.Protocol):
         buffer = self._buffer
         while len(self._frames) < _PAUSE_AT and len(buffer) >= frames.HEAD:
             end = frames.HEAD + frames.length(buffer)
-            if end > frames.MAX_FRAME or (end > frames.MAX_SMALL and len(buffer) > 16 and end > frames.most(buffer)):
+            if end > frames.MAX_REQUEST or (end > frames.MAX_SMALL and len(buffer) > 16 and end > frames.most(buffer)):
                 return self.fail("it sent a frame that is too large")
             if len(buffer) < end:
                 break

@@ -1,4 +1,7 @@
-"""What guard and worker say to each other: msgpack behind a length of four bytes, over one stream socket.
+"""What guard and worker say to each other: documents behind a length of four bytes, over one stream socket.
+
+The guard speaks msgpack, a worker JSON: in msgpack anything can be a key, and ten thousand arrays with the same hash take whoever
+decodes them seconds. The hashes of texts nobody can foresee.
 
 The guard believes nothing of what comes from a worker: it decodes strictly, and a frame counts for the call that this worker
 runs at that moment, whatever it claims.
@@ -12,12 +15,13 @@ from msgspec import Meta, Struct
 
 HEAD = 4
 MAX_OUTPUT = 4 * 1024 * 1024
-"""Of what a tool returns, as msgpack."""
+"""Of what a tool returns, as JSON."""
 MAX_FRAME = MAX_OUTPUT + 64 * 1024
 """Of one frame from a worker; the guard's own are not limited, since an HTTP answer has its own limit."""
+MAX_REQUEST = MAX_OUTPUT * 4 // 3 + 64 * 1024
+"""Of an HTTP request: its body is written in base64."""
 MAX_SMALL = 128 * 1024
-"""Of one that is neither an outcome nor an HTTP request: a few bytes of msgpack can be much memory, and time, to whoever decodes it."""
-_LARGE = (b"returned", b"failed", b"http")
+"""Of one that is neither an outcome nor an HTTP request: a few bytes of JSON can be much memory, and time, to whoever decodes it."""
 WORKERS, THREADS = 8, 16
 """Of one server, and of one worker beside its first."""
 MAX_NOTES = 1000
@@ -158,17 +162,17 @@ FromWorker = (
     Ready | Returned | Failed | Ended | Note | Progress | Changed | HttpWish | SqlWish | SecretWish | AskWish | CanWish
 )
 
-_encoder = msgspec.msgpack.Encoder()
+_pack, _json = msgspec.msgpack.Encoder(), msgspec.json.Encoder()
 
 
 def framed(message: FromGuard | FromWorker) -> bytearray:
     """The bytes of a frame.
 
     Raises:
-        OverflowError, TypeError, ValueError, RecursionError: the message holds what msgpack cannot say.
+        OverflowError, TypeError, ValueError, RecursionError: the message holds what cannot be said.
     """
     buffer = bytearray(HEAD)
-    _encoder.encode_into(message, buffer, HEAD)
+    (_pack if isinstance(message, FromGuard) else _json).encode_into(message, buffer, HEAD)
     buffer[:HEAD] = (len(buffer) - HEAD).to_bytes(HEAD, "big")
     return buffer
 
@@ -179,8 +183,9 @@ def length(head: bytes | bytearray | memoryview) -> int:
 
 def most(frame: bytes | bytearray) -> int:
     """How many bytes a frame may have, by the tag it begins with."""
-    # After the length: an array of few items, whose first is a short text (msgpack, "fixarray" and "fixstr").
-    return MAX_FRAME if frame[HEAD + 2 : HEAD + 10].startswith(_LARGE) else MAX_SMALL
+    # After the length: an array, whose first item is a text.
+    tag = frame[HEAD + 2 : HEAD + 10]
+    return MAX_REQUEST if tag.startswith(b"http") else MAX_FRAME if tag.startswith((b"returned", b"failed")) else MAX_SMALL
 
 
 def write(descriptor: int, frame: bytes | bytearray) -> None:

@@ -26,7 +26,7 @@ _THREADS = 4
 _CLEAN_SECONDS = 0.3
 Run = Callable[[dict[str, Any], Ctx], Awaitable[Any]]
 _decode = msgspec.msgpack.Decoder(FromGuard).decode
-_as_the_guard = msgspec.msgpack.Decoder(FromWorker).decode
+_as_the_guard = msgspec.json.Decoder(FromWorker).decode
 
 
 class Broken(Exception):
@@ -60,7 +60,7 @@ class Worker:
         except msgspec.ValidationError as error:
             raise TypeError(_named(message, str(error))) from None
         if len(frame) > (limit := frames.most(frame)):
-            raise ToolError(f"This is too large: at most {limit // 1024:,} KiB can be asked or said at once.")
+            raise ToolError(f"This is too large: at most {min(limit, frames.MAX_FRAME) // 1024:,} KiB can be asked or said at once.")
         with self._lock:
             frames.write(SOCKET, frame)
 

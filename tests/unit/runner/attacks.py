@@ -185,7 +185,12 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
     "an answer without end": ("a = []\na.append(a)\nreturn a", {"invalid_output", "tool_failed"}),
     "a deep answer": ("a = []\nfor _ in range(100_000): a = [a]\nreturn a", {"invalid_output", "tool_failed"}),
     "an answer of the wrong type": ("return object()", {"invalid_output"}),
-    "a huge number": ("return {'n': 10**30}", {"invalid_output"}),
+    "a huge number": ("return {'n': 10**30}", {None}),
+    "a number without end": (
+        "import asyncio, os\nframe = f'[\"returned\",{ctx._call.number},true,null,true,'.encode() + b'9' * (4 << 20) + b',[]]'\n"
+        "os.write(3, len(frame).to_bytes(4, 'big') + frame)\nawait asyncio.sleep(60)",
+        {"tool_failed"},
+    ),
     "an answer of 40 MiB": ("return 'x' * (40 << 20)", {"invalid_output", "tool_failed"}),
     "an answer of 5 MiB": ("return 'x' * (5 << 20)", {"invalid_output"}),
     "half a surrogate pair": ("return '\\ud800'", {"invalid_output", "tool_failed"}),
@@ -233,8 +238,8 @@ MISBEHAVIOURS: dict[str, tuple[str, set[str | None]]] = {
         {"failed"},
     ),
     "a message that is small to send and huge to hold": (
-        "from runner.worker import frames\nimport asyncio, os\nframe = bytes(frames.framed(frames.Note(ctx._call.number, None, [])))[4:-1]\n"
-        "frame += b'\\xdd' + (10**6).to_bytes(4, 'big') + b'\\x80' * 10**6\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\nawait asyncio.sleep(60)",
+        "from runner.worker import frames\nimport asyncio, os\nframe = bytes(frames.framed(frames.Note(ctx._call.number, None, [])))[4:-2]\n"
+        "frame += b'{},' * 10**6 + b'{}]]'\nos.write(3, len(frame).to_bytes(4, 'big') + frame)\nawait asyncio.sleep(60)",
         {"tool_failed"},
     ),
     "a flood of messages": (

@@ -1,6 +1,8 @@
 """Mistakes in a tool's code: whoever made them is told what and where, at once, and nobody else meets them."""
 
 import asyncio
+import itertools
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ CANNOT_BE_SAID = {
     "content among other values": ("return [ctx.text('a'), 'b']", "invalid_output"),
     "content that JSON cannot say": ("a = ctx.text('')\nreturn [a, type(a)(a.block | {'a': {None: 1}})]", "invalid_output"),
     "a question that is no form": ("return await ctx.elicit('Who?', 'string')", "invalid_question"),
-    "a question that JSON cannot say": ("return await ctx.elicit('Who?', {'type': 'object', 'properties': {None: {}}})", "invalid_question"),
+    "a question that JSON cannot say": ("return await ctx.elicit('Who?', {'type': 'object', 'properties': {None: {}}})", "tool_failed"),
 }
 
 
@@ -181,6 +183,47 @@ async def test_a_tool_that_waits_because_it_has_crashed_is_not_told_that_others_
         assert "just hung or crashed" in (answer.text or "")
 
 
+# How Python hashes a pair (Objects/tupleobject.c): keys with one hash are compared with all that came before.
+_FIRST, _SECOND, _FIFTH, _ALL = 11400714785074694791, 14029467366897019727, 2870177450012600261, 2**64 - 1
+
+
+def alike(count: int) -> list[tuple[int, int]]:
+    """Different pairs with the same hash."""
+    wanted = 0x123456789ABCDEF * pow(_FIRST, -1, 2**64) & _ALL
+    wanted = (wanted >> 31 | wanted << 33) & _ALL
+    found: list[tuple[int, int]] = []
+    for one in itertools.count():
+        mixed = _FIFTH + one * _SECOND & _ALL
+        mixed = (mixed << 31 | mixed >> 33) * _FIRST & _ALL
+        other = (wanted - mixed) * pow(_SECOND, -1, 2**64) & _ALL
+        if other < 2**61 - 1:
+            found.append((one, other))
+        if len(found) == count:
+            return found
+    raise AssertionError
+
+
+async def test_keys_with_the_same_hash_do_not_hold_up_the_guard(tmp_path: Path) -> None:
+    """In a frame of msgpack, where anything can be a key."""
+    pairs = alike(10_000)
+    assert len({hash(pair) for pair in pairs}) == 1
+    held = b"".join(b"\x92" + msgspec.msgpack.encode(one) + msgspec.msgpack.encode(other) + b"\xc0" for one, other in pairs)
+    frame = b"\xdf" + len(pairs).to_bytes(4, "big") + held
+    body = """
+        import asyncio, msgspec, os
+        head = msgspec.msgpack.encode(["returned", ctx._call.number, True, None, True])
+        frame = b"\\x97" + head[1:] + bytes.fromhex(args["frame"]) + b"\\x90"
+        os.write(3, len(frame).to_bytes(4, "big") + frame)
+        await asyncio.sleep(60)
+    """
+    async with serving(tmp_path, size=1) as server:
+        await server.call("return 1")
+        began = time.thread_time()
+        answer = await server.call(body, {"frame": frame.hex()})
+        assert (answer.error_code, "cannot be read" in server.log) == ("tool_failed", True), answer
+        assert time.thread_time() - began < 0.5
+
+
 NOT_JSON = "from runner.worker import Content\nasync def run(args, ctx):\n    return [ctx.text(''), Content(ctx.text('').block | {'a': {None: 1}})]\n"
 ODD_CODE = "from runner.worker import ToolError\nclass E(ToolError):\n    code = 'a\\r\\nb: c'\nasync def run(args, ctx):\n    raise E('no')\n"
 ASKS = "async def run(args, ctx):\n    return await ctx.elicit('Who?', {'type': 'object', 'properties': {None: {}}})\n"
@@ -196,5 +239,5 @@ def test_a_call_is_counted_and_answered_whatever_the_code_makes_of_its_answer() 
             answer = client.modern("tools/call", {"name": name, "arguments": {}}, meta=asking)
             assert (answer.status, answer.json["result"]["isError"]) == (200, True), (name, answer)
     assert running.stop() == 0
-    assert [call["error"] for call in home.calls()] == ["invalid_output", "failed", "invalid_question"]
+    assert [call["error"] for call in home.calls()] == ["invalid_output", "failed", "tool_failed"]
     home.close()
