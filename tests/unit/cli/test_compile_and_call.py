@@ -311,7 +311,7 @@ def test_arguments_that_do_not_fit_are_exit_2(spec: str, shop: int, tool: str, a
 
 
 @pytest.mark.parametrize(
-    ("content", "words"), [(None, "cannot be read"), ("{", "not a usable spec"), ('{"name": "x"}', "not a usable spec")]
+    ("content", "words"), [(None, "cannot be read"), ("{", "not a JSON document: line 1, column 2"), ('{"name": "x"}', "not a usable spec")]
 )
 def test_a_spec_that_is_none_is_exit_2(tmp_path: Path, content: str | None, words: str) -> None:
     path = tmp_path / "spec.json"
