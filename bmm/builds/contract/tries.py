@@ -18,7 +18,7 @@ from bmm.core.finding import Finding, by_weight
 from bmm.core.stand_in import without_stand_ins
 from bmm.core.trial import Case, Sent, Trial, TriedCall
 from bmm.errors import TrialFailed
-from runner.contract import Entry, HttpTool, ServerSpec, SqlTool, Tool
+from runner.contract import Entry, HttpTool, PythonTool, ServerSpec, SqlTool, Tool
 
 MOST_TOOLS = 100
 SECONDS = 8.0
@@ -53,6 +53,8 @@ class _Tries:
     def __init__(self, spec: ServerSpec, private: Path, events: Path) -> None:
         self._spec, self._private, self._events = spec, private, events
         self._until = time.monotonic() + SECONDS
+        # The first call of code has to start a worker: on a machine that is slow or busy that alone can take a call's time.
+        self._code_has_run = False
         self._calls: dict[int, list[TriedCall]] = {}
         self._findings: list[Finding] = []
 
@@ -144,9 +146,14 @@ class _Tries:
             # Until the guard has noticed that nobody waits; what it still sends is not the next tool's.
             await asyncio.sleep(_NOTICED_SECONDS)
         sent = recorder.taken()
+        if isinstance(plan.tool, PythonTool):
+            first, self._code_has_run = not self._code_has_run, True
+            if first and said.code == "no_answer" and not sent and self._has_time:
+                return await self._valid(plan, arguments, recorder)
         log = asking.logged(self._events, size, plan.tool.name) if said.code is not None else ""
         judged = judge_valid(self._spec, plan.tool, plan.number, arguments, said, sent, log)
         self._keep(plan, "valid", arguments, judged, sent, ms)
+        return None
 
     async def _ask(self, tool: Tool, arguments: dict[str, Any]) -> tuple[Said, float]:
         begun = time.monotonic()

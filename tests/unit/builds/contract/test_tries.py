@@ -1,10 +1,11 @@
 """Whole trials against a real guard: what is tried, what is kept of it, and what is found."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bmm.builds.contract import tries
+from bmm.builds.contract import asking, tries
 from bmm.core.trial import Trial
 from runner.contract import (
     AllowedHost,
@@ -102,6 +103,23 @@ def test_code_that_never_returns_is_broken_and_the_next_tool_is_tried(monkeypatc
     trial = tried(spec(hangs, python("async def run(args, ctx):\n    return {}")))
     assert ids(trial) == [("block", "contract.hang")]
     assert [call.outcome for call in trial.calls if call.tool == "think"] == ["promised"] * 3
+
+
+@pytest.mark.parametrize("late", [1, 2])
+def test_the_first_call_of_code_may_come_late_once(monkeypatch: pytest.MonkeyPatch, late: int) -> None:
+    real, left, called = asking.call, [asking.Said(code="no_answer", text="late")] * late, []
+
+    def call(private: Path, tool: Tool, arguments: dict[str, Any], seconds: float) -> asking.Said:
+        if list(arguments) != ["id"] or not isinstance(arguments["id"], int):
+            return real(private, tool, arguments, seconds)
+        called.append(tool.name)
+        return left.pop() if left else real(private, tool, arguments, seconds)
+
+    monkeypatch.setattr(asking, "call", call)
+    code = "async def run(args, ctx):\n    return {}"
+    trial = tried(spec(python(code, name="one"), python(code, name="two")))
+    assert called == ["one", "one", "two"]
+    assert ids(trial) == [("block", "contract.hang")] * (late - 1)
 
 
 @pytest.mark.parametrize(
