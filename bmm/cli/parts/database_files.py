@@ -10,7 +10,6 @@ from typing import Protocol
 import msgspec
 
 from bmm.errors import BadInput
-from bmm.sources.database.sqlite import opened
 
 MOST_BYTES = 64 * 1024 * 1024
 
@@ -52,6 +51,8 @@ def _copied(home: Path, file: str, pointer: str) -> bytes:
         raise BadInput(f"{file} cannot be read; the path is relative to the spec", pointer=pointer) from error
     if not path.is_relative_to(home.resolve()):
         raise BadInput(f"{file} lies outside the folder of the spec; copy it there", pointer=pointer)
+    from bmm.sources.database.sqlite import opened  # and all sources with it, which a deploy without a file does not wait for
+
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "copy"
         try:

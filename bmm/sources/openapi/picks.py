@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from bmm.sources.openapi.refs import segments
 from runner.contract import JsonSchema
 
 _MOST_NAMES = 12
@@ -20,7 +21,7 @@ def slips(name: str, pointers: tuple[str, ...], schema: JsonSchema | None) -> It
 def _unknown(schema: JsonSchema, pointer: str) -> tuple[str, tuple[str, ...]] | None:
     """The first segment of a pointer that no answer has, and what there is in its place; None where the schema does not say."""
     here = [schema]
-    for segment in (part.replace("~1", "/").replace("~0", "~") for part in pointer.split("/")[1:]):
+    for segment in segments(pointer):
         below: list[JsonSchema] = []
         names: dict[str, None] = {}
         for each in (part for one in here for part in _parts(one)):

@@ -17,6 +17,11 @@ def escape(step: str) -> str:
     return step.replace("~", "~0").replace("/", "~1") if "/" in step or "~" in step else step
 
 
+def segments(pointer: str) -> list[str]:
+    """What a pointer goes through, from the top."""
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer.split("/")[1:]]
+
+
 def under(pointer: str, *steps: str | int) -> str:
     """The pointer of a place below another."""
     for step in steps:
@@ -65,8 +70,8 @@ class Document:
         if path and not path.startswith("/"):
             raise RefError(f"the $ref {ref!r} is not a JSON pointer", pointer)
         node: object = self.root
-        for step in path.split("/")[1:]:
-            node = self._step(node, step.replace("~1", "/").replace("~0", "~"), ref, pointer)
+        for step in segments(path):
+            node = self._step(node, step, ref, pointer)
         return node, path
 
     def _step(self, node: object, step: str, ref: str, pointer: str) -> object:

@@ -200,3 +200,8 @@ def test_an_answer_is_waited_for_while_the_appliance_starts_again(tmp_path: Path
         with socketserver.UnixStreamServer(str(tmp_path / "admin.sock"), Answering) as server:
             server.handle_request()
         assert waiting.result(60) == "ok"
+
+
+def test_a_deploy_does_not_wait_for_what_compiles() -> None:
+    code = "import sys, bmm.cli.deploy, bmm.cli.parts.database_files, bmm.cli.parts.spec_files; sys.exit('bmm.sources' in sys.modules)"
+    assert subprocess.run((sys.executable, "-c", code), check=False, timeout=60).returncode == 0
